@@ -1,0 +1,31 @@
+/** One actor on its thread: its handlers, and what it is busy with. */
+import type { MessageContext } from './actor.ts';
+import type { Address } from './address.ts';
+import type { Protocol } from './protocol.ts';
+
+/** Handlers whose types were checked where they were written; here they are only called. */
+export type AnyHandlers = Readonly<Record<string, (request: never, message: MessageContext) => unknown>>;
+
+/** A message that a handler has begun and not ended. */
+export interface InFlight {
+  readonly from: Address;
+  readonly correlation: number;
+  cancelled: boolean;
+}
+
+export class ActorCell {
+  readonly name: string;
+  readonly address: Address;
+  readonly protocol: Protocol;
+  readonly handlers: AnyHandlers;
+  /** Whether a data message is being handled: the next one has to wait. */
+  busy = false;
+  readonly inFlight = new Set<InFlight>();
+
+  constructor(name: string, address: Address, protocol: Protocol, handlers: AnyHandlers) {
+    this.name = name;
+    this.address = address;
+    this.protocol = protocol;
+    this.handlers = handlers;
+  }
+}

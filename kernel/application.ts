@@ -1,0 +1,137 @@
+/**
+ * The application's own place in the system: thread 0. It starts the guardian's thread, which hosts
+ * the supervision tree, and talks to it and to all actors through links like any other thread.
+ */
+import { availableParallelism } from 'node:os';
+import { MessageChannel, Worker } from 'node:worker_threads';
+import type { ActorRef } from './actor-ref.ts';
+import { ACTOR_SLOT, APPLICATION_THREAD, GUARDIAN_THREAD, KERNEL_SLOT, addressOf } from './address.ts';
+import { Caretaker, resolveActor } from './caretaker.ts';
+import { systemClock } from './clock.ts';
+import { SpillwayError } from './errors.ts';
+import { kernelProtocol } from './kernel-protocol.ts';
+import { DEFAULT_LANE_SIZES } from './lanes.ts';
+import { createLink, reverseLink, type PeerLink } from './link.ts';
+import type { Log, LogLevel } from './log.ts';
+import type { Protocol, ProtocolSpec } from './protocol.ts';
+import { siblingModule, type ActorSource, type ThreadBoot } from './thread-boot.ts';
+import { ThreadBlock, createSystemMemory } from './thread-block.ts';
+import { ThreadRuntime } from './thread-runtime.ts';
+
+export interface ApplicationOptions {
+  /** The actor that runs on the guardian's thread: the root of the supervision tree. */
+  readonly root: ActorSource;
+  /** Threads at the most, the application's and the guardian's included. */
+  readonly maxThreads: number;
+  readonly logLevel: LogLevel;
+}
+
+/** Spinning pays only while a core is free to do it; small machines have none. See WaitLadder. */
+const CORES_TO_SPIN = 4;
+const MAX_SPINS = 2_000;
+/** How long the guardian may take to come up. */
+const START_MS = 30_000;
+
+export class Application {
+  readonly #runtime: ThreadRuntime;
+  readonly #caretaker: Caretaker;
+  readonly #system: SharedArrayBuffer;
+  readonly #guardian: Worker;
+  readonly #guardianEnded: Promise<void>;
+  readonly #loop: Promise<void>;
+
+  constructor(options: ApplicationOptions) {
+    this.#system = createSystemMemory(options.maxThreads);
+    const maxSpins = availableParallelism() >= CORES_TO_SPIN ? MAX_SPINS : 0;
+    this.#runtime = new ThreadRuntime({
+      thread: APPLICATION_THREAD,
+      incarnation: 1,
+      system: this.#system,
+      clock: systemClock,
+      waiting: 'event_loop',
+      maxSpins,
+      logLevel: options.logLevel,
+      // No actor runs on this thread, so a defect here is the kernel's own and must not be hidden.
+      onDefect: (error) => process.nextTick(() => { throw error; }),
+    });
+    const toGuardian: PeerLink = {
+      peer: GUARDIAN_THREAD,
+      outbound: createLink(DEFAULT_LANE_SIZES),
+      inbound: createLink(DEFAULT_LANE_SIZES),
+    };
+    const channel = new MessageChannel();
+    channel.port1.unref();
+    this.#runtime.addLink(toGuardian);
+    this.#caretaker = new Caretaker({ runtime: this.#runtime, name: 'application', port: channel.port1, exit: () => {} });
+    const boot: ThreadBoot = {
+      thread: GUARDIAN_THREAD,
+      incarnation: 1,
+      name: 'guardian',
+      system: this.#system,
+      links: [reverseLink(toGuardian, APPLICATION_THREAD)],
+      port: channel.port2,
+      source: options.root,
+      maxSpins,
+      logLevel: options.logLevel,
+    };
+    new ThreadBlock(this.#system, APPLICATION_THREAD).state = 'running';
+    this.#guardian = new Worker(new URL(siblingModule('thread-entry', import.meta.url)), {
+      workerData: boot,
+      transferList: [channel.port2],
+      name: 'guardian',
+    });
+    this.#guardianEnded = new Promise((resolve) => this.#guardian.once('exit', () => resolve()));
+    // Without its guardian the system cannot go on: every ask ends, and new ones are refused.
+    void this.#guardianEnded.then(() => this.#runtime.end());
+    this.#loop = this.#runtime.run();
+  }
+
+  /** Resolves once the root actor has started. @throws SpillwayError `actor_start_failed` */
+  async started(): Promise<void> {
+    const failed = new Promise<never>((_, reject) => {
+      this.#guardian.once('error', (error) => reject(startFailed(error)));
+      this.#guardian.once('exit', () => reject(startFailed(undefined)));
+    });
+    const endMs = systemClock.monotonicMs() + START_MS;
+    while (this.block(GUARDIAN_THREAD).state !== 'running') {
+      if (systemClock.monotonicMs() > endMs) throw startFailed(new Error(`not up after ${START_MS} ms`));
+      await Promise.race([new Promise((resolve) => this.#runtime.after(1, () => resolve(undefined))), failed]);
+    }
+    failed.catch(() => {});
+  }
+
+  /** The root actor, reachable without looking it up. */
+  root<Spec extends ProtocolSpec>(protocol: Protocol<Spec>): ActorRef<Spec> {
+    return this.#runtime.ref('root', addressOf(GUARDIAN_THREAD, ACTOR_SLOT), protocol);
+  }
+
+  /** Finds an actor by name. @throws SpillwayError `actor_unknown` */
+  resolve<Spec extends ProtocolSpec>(name: string, protocol: Protocol<Spec>): Promise<ActorRef<Spec>> {
+    return resolveActor(this.#runtime, this.#caretaker, name, protocol);
+  }
+
+  /** What a thread shows of itself; reads shared memory and asks nobody. */
+  block(thread: number): ThreadBlock {
+    return new ThreadBlock(this.#system, thread);
+  }
+
+  log(actor: string): Log {
+    return this.#runtime.log(actor);
+  }
+
+  /** Ends the guardian and this thread's loop. The root actor must have stopped its children before. */
+  async close(deadlineMs: number): Promise<void> {
+    const guardian = addressOf(GUARDIAN_THREAD, KERNEL_SLOT);
+    this.#runtime.tell(guardian, kernelProtocol as Protocol, 'stop', { deadlineMs });
+    const timer = this.#runtime.after(deadlineMs, () => void this.#guardian.terminate());
+    await this.#guardianEnded;
+    timer.cancel();
+    this.#runtime.end();
+    await this.#loop;
+  }
+}
+
+function startFailed(cause: unknown): SpillwayError {
+  const reason = cause instanceof Error ? cause.message : 'its thread ended';
+  return new SpillwayError('actor_start_failed', `The guardian did not start: ${reason}`, { cause });
+}

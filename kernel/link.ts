@@ -1,0 +1,53 @@
+/**
+ * A link joins an ordered pair of threads: one ring for each lane, written by one thread and read by
+ * the other. Its memory belongs to the system and not to either thread, so a thread that dies leaves
+ * its links as they are and its next incarnation goes on with them.
+ */
+import { createSpscRing, SpscConsumer, SpscProducer, type Doorbell } from 'atomics-ring-buffer';
+import { LANES, type Lane, type LaneSizes } from './lanes.ts';
+
+/** The shared memory of one link, as it travels to the threads it joins. */
+export type LinkBuffers = Readonly<Record<Lane, SharedArrayBuffer>>;
+
+/** Both directions between a thread and one peer, as seen from that thread. */
+export interface PeerLink {
+  readonly peer: number;
+  readonly outbound: LinkBuffers;
+  readonly inbound: LinkBuffers;
+}
+
+export function createLink(sizes: LaneSizes): LinkBuffers {
+  return {
+    control: createSpscRing({ capacityBytes: sizes.controlBytes }),
+    data: createSpscRing({
+      capacityBytes: sizes.dataBytes,
+      ...(sizes.highMarkBytes === undefined ? {} : { highMarkBytes: sizes.highMarkBytes }),
+      ...(sizes.lowMarkBytes === undefined ? {} : { lowMarkBytes: sizes.lowMarkBytes }),
+    }),
+    telemetry: createSpscRing({ capacityBytes: sizes.telemetryBytes }),
+  };
+}
+
+/** The same link from the other end. */
+export function reverseLink(link: PeerLink, self: number): PeerLink {
+  return { peer: self, outbound: link.inbound, inbound: link.outbound };
+}
+
+/** The sending ends of a link. */
+export type LinkSender = Readonly<Record<Lane, SpscProducer>>;
+
+/** @param doorbell the receiving thread's bell */
+export function attachSender(buffers: LinkBuffers, doorbell: Doorbell): LinkSender {
+  return eachLane((lane) => new SpscProducer(buffers[lane], { doorbell }));
+}
+
+/** The receiving ends of a link. */
+export type LinkReceiver = Readonly<Record<Lane, SpscConsumer>>;
+
+export function attachReceiver(buffers: LinkBuffers): LinkReceiver {
+  return eachLane((lane) => new SpscConsumer(buffers[lane]));
+}
+
+function eachLane<T>(make: (lane: Lane) => T): Record<Lane, T> {
+  return Object.fromEntries(LANES.map((lane) => [lane, make(lane)])) as Record<Lane, T>;
+}

@@ -1,0 +1,63 @@
+/**
+ * Logging from any thread. A line is a telemetry record to the guardian, who alone writes; it never
+ * blocks the one who logs, and under a flood lines are lost and counted rather than queued.
+ */
+import { createRequire } from 'node:module';
+import type { DestinationStream, Logger, pino as Pino } from 'pino';
+import type { Clock } from './clock.ts';
+
+/** Levels with pino's numbers. */
+export const LOG_LEVELS = { debug: 20, info: 30, warn: 40, error: 50 } as const;
+export type LogLevel = keyof typeof LOG_LEVELS;
+
+export type LogFields = Readonly<Record<string, unknown>>;
+
+export type Log = Readonly<Record<LogLevel, (message: string, fields?: LogFields) => void>>;
+
+export interface LogRecord {
+  readonly level: number;
+  readonly timeMs: number;
+  readonly actor: string;
+  readonly message: string;
+  readonly fields: unknown;
+}
+
+/** A log whose lines go through `emit`; lines below `minimum` cost one comparison. */
+export function createLog(actor: string, minimum: LogLevel, clock: Clock, emit: (record: LogRecord) => void): Log {
+  const at =
+    (level: LogLevel) =>
+    (message: string, fields: LogFields = {}): void => {
+      if (LOG_LEVELS[level] < LOG_LEVELS[minimum]) return;
+      emit({ level: LOG_LEVELS[level], timeMs: clock.wallMs(), actor, message, fields });
+    };
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+}
+
+/**
+ * Writes log records as pino's JSON lines. The default destination is standard error and synchronous:
+ * an asynchronous one throws when the process exits at once, and the thread that writes has no other
+ * work. pino is loaded with the first line, because most runs write none.
+ */
+export class LogWriter {
+  readonly #minimum: LogLevel;
+  readonly #destination: DestinationStream | undefined;
+  #logger: Logger | undefined;
+
+  constructor(minimum: LogLevel, destination?: DestinationStream) {
+    this.#minimum = minimum;
+    this.#destination = destination;
+  }
+
+  write(record: LogRecord): void {
+    const level = (Object.keys(LOG_LEVELS) as LogLevel[]).find((name) => LOG_LEVELS[name] >= record.level) ?? 'error';
+    const fields = typeof record.fields === 'object' && record.fields !== null ? record.fields : { value: record.fields };
+    this.#logger ??= this.#open();
+    this.#logger[level]({ time: record.timeMs, actor: record.actor, ...fields }, record.message);
+  }
+
+  #open(): Logger {
+    const { pino } = createRequire(import.meta.url)('pino') as { pino: typeof Pino };
+    const destination = this.#destination ?? pino.destination({ dest: 2, sync: true });
+    return pino({ level: this.#minimum, base: null, timestamp: false }, destination);
+  }
+}

@@ -1,0 +1,227 @@
+/**
+ * The receiving side of a thread: takes one record at a time from the dispatcher, finds its actor,
+ * runs the handler and sends the answer back on the lane the message came by.
+ */
+import { CLOSED, TOO_LONG, type Codec } from 'atomics-ring-buffer';
+import type { ActorCell, InFlight } from './actor-cell.ts';
+import type { MessageContext } from './actor.ts';
+import { formatAddress, slotOf } from './address.ts';
+import type { Asks } from './asks.ts';
+import { CancelledAsks } from './cancelled-asks.ts';
+import type { Clock } from './clock.ts';
+import * as wire from './envelope.ts';
+import { SpillwayError } from './errors.ts';
+import { failureCodec, toFailure } from './failure.ts';
+import type { Lane } from './lanes.ts';
+import { Outbox } from './outbox.ts';
+import type { Message } from './protocol.ts';
+import { StartStash, type RecordMemory } from './start-stash.ts';
+import type { DeadLetterReason, ThreadBlock } from './thread-block.ts';
+import type { Transmitter } from './transmitter.ts';
+
+/** What the receiving side needs of its thread. */
+export interface ReceiverHost {
+  readonly incarnation: number;
+  readonly block: ThreadBlock;
+  readonly clock: Clock;
+  readonly asks: Asks;
+  readonly transmitter: Transmitter;
+  /** Whoever `deliver` named takes data messages again. */
+  onIdle(blocker: object): void;
+  /** A handler failed with anything but a SpillwayError. */
+  onDefect(error: unknown, actor: string): void;
+}
+
+type Outcome = { readonly value: unknown } | { readonly error: unknown };
+
+export class Receiver {
+  readonly outbox = new Outbox();
+  readonly #host: ReceiverHost;
+  readonly #actors = new Map<number, ActorCell>();
+  readonly #expected = new Map<number, StartStash>();
+  readonly #cancelled = new CancelledAsks();
+
+  constructor(host: ReceiverHost) {
+    this.#host = host;
+  }
+
+  /**
+   * Says that an actor will be added in this slot. Until then its data messages stay in their lanes and
+   * its control messages are kept aside, since answers that its start waits for come behind them.
+   */
+  expect(slot: number): void {
+    this.#expected.set(slot, new StartStash());
+  }
+
+  add(cell: ActorCell): void {
+    const slot = slotOf(cell.address);
+    const stash = this.#expected.get(slot);
+    this.#expected.delete(slot);
+    this.#actors.set(slot, cell);
+    if (stash === undefined) return;
+    for (const { kind, memory } of stash.records) this.deliver('control', kind, memory, 0, memory.u8.length);
+    this.#host.onIdle(stash);
+  }
+
+  /** Whether any actor has a message in its hands, or an answer waits to be sent. */
+  get busy(): boolean {
+    return !this.outbox.isEmpty || [...this.#actors.values()].some((cell) => cell.inFlight.size > 0);
+  }
+
+  /** @returns who cannot take the record now, a busy actor or one that starts; undefined when the record is settled */
+  deliver(lane: Lane, kind: number, memory: RecordMemory, offset: number, length: number): object | undefined {
+    if (length < wire.ENVELOPE_BYTES) {
+      this.#deadLetter('undecodable');
+      return undefined;
+    }
+    const envelope = wire.readEnvelope(memory, offset);
+    const valueOffset = offset + wire.ENVELOPE_BYTES;
+    const valueLength = length - wire.ENVELOPE_BYTES;
+    if (kind === wire.REPLY_KIND || kind === wire.FAILURE_KIND) {
+      const expected =
+        envelope.incarnation === this.#host.incarnation &&
+        this.#host.asks.settle(kind, envelope.correlation, memory, valueOffset, valueLength);
+      if (!expected) this.#deadLetter('stale_reply');
+      return undefined;
+    }
+    const cell = this.#actors.get(slotOf(envelope.to));
+    if (kind === wire.CANCEL_KIND) {
+      this.#cancel(cell, envelope);
+      return undefined;
+    }
+    const stash = this.#expected.get(slotOf(envelope.to));
+    if (stash !== undefined) {
+      if (lane === 'data') return stash;
+      if (lane === 'control' && stash.keep(kind, memory, offset, length)) return undefined;
+    }
+    if (cell === undefined) {
+      this.#deadLetter('unknown_actor');
+      this.#refuse(lane, envelope, new SpillwayError('actor_unknown', `There is no actor at ${formatAddress(envelope.to)}.`));
+      return undefined;
+    }
+    if (lane === 'data' && cell.busy) return cell;
+    if (this.#isOver(envelope)) return undefined;
+    const message = cell.protocol.messageOfKind(kind);
+    let request: unknown;
+    try {
+      if (message === undefined) throw new Error(`protocol ${cell.protocol.name} has no message of kind ${kind}`);
+      request = message.request.decode(memory, valueOffset, valueLength);
+    } catch (error) {
+      this.#deadLetter('undecodable');
+      this.#refuse(lane, envelope, new SpillwayError('message_invalid', `Undecodable message: ${String(error)}`));
+      return undefined;
+    }
+    this.#handle(cell, lane, message, envelope, request);
+    return undefined;
+  }
+
+  /** Whether nobody waits for the message any more: its asker cancelled it, or its deadline has passed. */
+  #isOver(envelope: wire.Envelope): boolean {
+    if (envelope.correlation === wire.NO_CORRELATION) return false;
+    if (this.#cancelled.take(envelope.from, envelope.correlation)) {
+      this.#deadLetter('cancelled');
+      return true;
+    }
+    if (envelope.deadlineMs !== wire.NO_DEADLINE && this.#host.clock.monotonicMs() > envelope.deadlineMs) {
+      this.#deadLetter('expired');
+      return true;
+    }
+    return false;
+  }
+
+  #handle(cell: ActorCell, lane: Lane, message: Message, envelope: wire.Envelope, request: unknown): void {
+    const flight: InFlight = { from: envelope.from, correlation: envelope.correlation, cancelled: false };
+    const context = messageContext(flight, envelope, this.#host.clock);
+    let result: unknown;
+    try {
+      result = cell.handlers[message.name]!(request as never, context);
+    } catch (error) {
+      this.#finish(cell, lane, message, envelope, { error });
+      return;
+    }
+    if (!(result instanceof Promise)) {
+      this.#finish(cell, lane, message, envelope, { value: result });
+      return;
+    }
+    cell.inFlight.add(flight);
+    if (lane === 'data') cell.busy = true;
+    const settled = (outcome: Outcome): void => {
+      cell.inFlight.delete(flight);
+      this.#finish(cell, lane, message, envelope, outcome);
+      if (lane === 'data') cell.busy = false;
+      this.#host.onIdle(cell);
+    };
+    result.then(
+      (value: unknown) => settled({ value }),
+      (error: unknown) => settled({ error }),
+    );
+  }
+
+  #finish(cell: ActorCell, lane: Lane, message: Message, envelope: wire.Envelope, outcome: Outcome): void {
+    const { counters } = this.#host.block;
+    if ('value' in outcome) {
+      counters.add('handled');
+      if (envelope.correlation !== wire.NO_CORRELATION) this.#reply(lane, message, envelope, outcome.value);
+      return;
+    }
+    counters.add('failed');
+    if (outcome.error instanceof SpillwayError) this.#refuse(lane, envelope, outcome.error);
+    else this.#host.onDefect(outcome.error, cell.name);
+  }
+
+  #reply(lane: Lane, message: Message, request: wire.Envelope, value: unknown): void {
+    this.outbox.send(() => {
+      const result = this.#sendBack(lane, wire.REPLY_KIND, request, message.reply, value);
+      if (result === TOO_LONG) {
+        this.#refuse(lane, request, new SpillwayError('message_too_large', 'The answer is longer than its lane takes.'));
+        return true;
+      }
+      return this.#isSettled(result);
+    });
+  }
+
+  /** Answers an ask with an error; a tell has nobody to tell it to. */
+  #refuse(lane: Lane, request: wire.Envelope, error: SpillwayError): void {
+    if (request.correlation === wire.NO_CORRELATION) return;
+    const failure = toFailure(error);
+    this.outbox.send(() => this.#isSettled(this.#sendBack(lane, wire.FAILURE_KIND, request, failureCodec, failure)));
+  }
+
+  #sendBack(lane: Lane, kind: number, request: wire.Envelope, codec: Codec<unknown> | undefined, value: unknown): number {
+    const envelope = { ...request, to: request.from, from: request.to, deadlineMs: wire.NO_DEADLINE };
+    return this.#host.transmitter.send(lane, kind, envelope, codec, value);
+  }
+
+  #isSettled(result: number): boolean {
+    if (result !== CLOSED) return result >= 0;
+    // The asker's thread is gone for good: nobody waits for this answer.
+    this.#deadLetter('reply_refused');
+    return true;
+  }
+
+  #cancel(cell: ActorCell | undefined, envelope: wire.Envelope): void {
+    for (const flight of cell?.inFlight ?? []) {
+      if (flight.from === envelope.from && flight.correlation === envelope.correlation) {
+        flight.cancelled = true;
+        return;
+      }
+    }
+    // Control overtakes data: the message itself may still wait in the data lane.
+    this.#cancelled.add(envelope.from, envelope.correlation);
+  }
+
+  #deadLetter(reason: DeadLetterReason): void {
+    this.#host.block.counters.add(reason);
+  }
+}
+
+function messageContext(flight: InFlight, envelope: wire.Envelope, clock: Clock): MessageContext {
+  const deadlineMs = envelope.deadlineMs === wire.NO_DEADLINE ? Infinity : envelope.deadlineMs;
+  return {
+    from: envelope.from,
+    deadlineMs,
+    get cancelled() {
+      return flight.cancelled || clock.monotonicMs() > deadlineMs;
+    },
+  };
+}

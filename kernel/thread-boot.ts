@@ -1,0 +1,38 @@
+/** What a thread is given when it starts: its place in the system and the actor it is for. */
+import type { MessagePort } from 'node:worker_threads';
+import type { PeerLink } from './link.ts';
+import type { LogLevel } from './log.ts';
+
+/** Where the definition of an actor is to be found. */
+export interface ActorSource {
+  /** URL of the module, as `import.meta.resolve` or `new URL('./x.js', import.meta.url).href` gives it. */
+  readonly module: string;
+  /** Name of the export that is the ActorDefinition. */
+  readonly export: string;
+  /** Handed to the actor's `start`; anything that structured clone takes. */
+  readonly args?: unknown;
+}
+
+export interface ThreadSettings {
+  readonly maxSpins: number;
+  readonly logLevel: LogLevel;
+}
+
+export interface ThreadBoot extends ThreadSettings {
+  readonly thread: number;
+  readonly incarnation: number;
+  readonly name: string;
+  readonly system: SharedArrayBuffer;
+  readonly links: readonly PeerLink[];
+  /** Brings the memory of later links; a `linkReady` message says when to look. */
+  readonly port: MessagePort;
+  readonly source: ActorSource;
+}
+
+/**
+ * The URL of a module beside the calling one, with the extension of the caller: sources run as `.ts`
+ * in a checkout and as `.js` from `dist`, and the compiler does not rewrite URLs.
+ */
+export function siblingModule(name: string, base: string): string {
+  return new URL(`./${name}${base.endsWith('.ts') ? '.ts' : '.js'}`, base).href;
+}

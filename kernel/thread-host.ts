@@ -1,0 +1,304 @@
+/**
+ * The guardian's hands: it makes worker threads, links them, hears of their ends and says so to those
+ * who talked to them. It decides nothing; whether a thread is started again is the supervisors' affair.
+ *
+ * It lives on a thread of its own so that all this goes on while the application's thread is blocked.
+ */
+import { SpscObserver } from 'atomics-ring-buffer';
+import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads';
+import { ACTOR_SLOT, APPLICATION_THREAD, GUARDIAN_THREAD, KERNEL_SLOT, addressOf, threadOf } from './address.ts';
+import type { Handlers, MessageContext } from './actor.ts';
+import { SpillwayError } from './errors.ts';
+import { kernelProtocol, type KernelSpec } from './kernel-protocol.ts';
+import { DEFAULT_LANE_SIZES, type LaneSizes } from './lanes.ts';
+import { createLink, reverseLink, type LinkBuffers, type PeerLink } from './link.ts';
+import { LogWriter, type Log } from './log.ts';
+import type { Protocol } from './protocol.ts';
+import { siblingModule, type ActorSource, type ThreadBoot } from './thread-boot.ts';
+import { ThreadBlock, threadCapacity } from './thread-block.ts';
+import type { ThreadRuntime } from './thread-runtime.ts';
+
+export interface ThreadSpec {
+  /** Unique in the system; what `resolve` finds. */
+  readonly name: string;
+  readonly source: ActorSource;
+  /** Capacity of the lanes into the thread, from each peer; what is not given is the default. */
+  readonly mailbox?: Partial<LaneSizes>;
+  /** Whether it makes native calls: such a thread is never terminated, only asked to end. */
+  readonly native?: boolean;
+}
+
+/** How a thread ended. */
+export interface ThreadExit {
+  readonly reason: 'stopped' | 'crashed';
+  readonly whileStarting: boolean;
+  readonly code: string;
+  readonly message: string;
+  readonly stack: string;
+}
+
+/** One thread of the system, through all its lives. */
+export interface HostedThread {
+  readonly id: number;
+  readonly spec: ThreadSpec;
+  readonly incarnation: number;
+  readonly alive: boolean;
+}
+
+interface Hosted extends HostedThread {
+  incarnation: number;
+  alive: boolean;
+  worker: Worker | undefined;
+  port: MessagePort | undefined;
+  /** Its links to others, as it sees them. */
+  readonly links: Map<number, PeerLink>;
+  /** What it said of its own end. */
+  lastWords: ThreadExit | undefined;
+  onStarted: (() => void) | undefined;
+  onExit: ((exit: ThreadExit) => void) | undefined;
+}
+
+export class ThreadHost {
+  readonly #runtime: ThreadRuntime;
+  readonly #boot: ThreadBoot;
+  readonly #writer: LogWriter;
+  readonly #threads = new Map<number, Hosted>();
+  /** The application's end of the port by which it is given links. */
+  readonly #applicationPort: MessagePort;
+  readonly #applicationLinks = new Map<number, PeerLink>();
+
+  constructor(runtime: ThreadRuntime, boot: ThreadBoot) {
+    this.#runtime = runtime;
+    this.#boot = boot;
+    this.#applicationPort = boot.port;
+    this.#writer = new LogWriter(boot.logLevel);
+  }
+
+  /** The guardian's part of the kernel protocol. */
+  readonly handlers: Pick<Handlers<KernelSpec>, 'resolve' | 'started' | 'crashed' | 'log'> = {
+    resolve: ({ name }, message) => ({ address: this.#resolve(name, threadOf(message.from)) }),
+    started: (notice, message) => this.#onStarted(message, notice.incarnation),
+    crashed: (notice, message) => this.#onCrashed(message, notice),
+    log: (record) => this.#writer.write(record),
+  };
+
+  log(actor: string): Log {
+    return this.#runtime.log(actor, (record) => this.#writer.write(record));
+  }
+
+  /** Takes a place in the system for a thread; `start` gives it life. @throws SpillwayError `too_many_threads` */
+  add(spec: ThreadSpec): HostedThread {
+    const id = this.#freeId();
+    const hosted: Hosted = {
+      id,
+      spec,
+      incarnation: 0,
+      alive: false,
+      worker: undefined,
+      port: undefined,
+      links: new Map(),
+      lastWords: undefined,
+      onStarted: undefined,
+      onExit: undefined,
+    };
+    this.#threads.set(id, hosted);
+    this.#connect(GUARDIAN_THREAD, id);
+    return hosted;
+  }
+
+  /**
+   * Starts the thread's next life. Resolves once its actor has started.
+   * @param onExit called once when that life ends, after it has started
+   * @throws SpillwayError `actor_start_failed`
+   */
+  start(thread: HostedThread, onExit: (exit: ThreadExit) => void): Promise<void> {
+    const hosted = thread as Hosted;
+    const channel = new MessageChannel();
+    hosted.incarnation++;
+    hosted.alive = true;
+    hosted.lastWords = undefined;
+    hosted.port = channel.port1;
+    // The port is only ever read with receiveMessageOnPort and must not keep a thread alive.
+    channel.port1.unref();
+    const block = this.#block(hosted.id);
+    block.incarnation = hosted.incarnation;
+    if (hosted.incarnation > 1) block.countRestart();
+    const boot: ThreadBoot = {
+      thread: hosted.id,
+      incarnation: hosted.incarnation,
+      name: hosted.spec.name,
+      system: this.#boot.system,
+      links: [...hosted.links.values()],
+      port: channel.port2,
+      source: hosted.spec.source,
+      maxSpins: this.#boot.maxSpins,
+      logLevel: this.#boot.logLevel,
+    };
+    const worker = new Worker(new URL(siblingModule('thread-entry', import.meta.url)), {
+      workerData: boot,
+      transferList: [channel.port2],
+      name: hosted.spec.name,
+    });
+    hosted.worker = worker;
+    return new Promise((resolve, reject) => {
+      hosted.onStarted = () => {
+        hosted.onStarted = undefined;
+        hosted.onExit = onExit;
+        resolve();
+      };
+      hosted.onExit = (exit) => {
+        hosted.onStarted = undefined;
+        const reason = exit.message === '' ? 'its thread ended' : exit.message;
+        const code = exit.code === '' ? 'actor_start_failed' : exit.code;
+        reject(new SpillwayError(code, `Actor ${hosted.spec.name} did not start: ${reason}`, { details: { stack: exit.stack } }));
+      };
+      worker.on('error', (error) => {
+        hosted.lastWords ??= { reason: 'crashed', whileStarting: hosted.onStarted !== undefined, code: '', ...describe(error) };
+      });
+      worker.on('exit', (exitCode) => this.#onWorkerExit(hosted, exitCode));
+    });
+  }
+
+  /**
+   * Asks the thread to end and waits for it. A thread without native calls is terminated at the
+   * deadline; one with native calls is left, because terminating it would abort the process.
+   * @returns whether it has ended
+   */
+  async stop(thread: HostedThread, deadlineMs: number): Promise<boolean> {
+    const hosted = thread as Hosted;
+    const { worker } = hosted;
+    if (!hosted.alive || worker === undefined) return true;
+    const ended = new Promise<boolean>((resolve) => worker.once('exit', () => resolve(true)));
+    const passed = new Promise<boolean>((resolve) => {
+      const timer = this.#runtime.after(deadlineMs, () => resolve(false));
+      worker.once('exit', () => timer.cancel());
+    });
+    this.#tell(hosted.id, 'stop', { deadlineMs: deadlineMs * 0.8 });
+    if (await Promise.race([ended, passed])) return true;
+    if (hosted.spec.native === true) return false;
+    await worker.terminate();
+    return true;
+  }
+
+  /** Gives up the thread's place: it will not be started again, and those who talk to it are told. */
+  remove(thread: HostedThread): void {
+    const hosted = thread as Hosted;
+    this.#sayDown(hosted, true);
+    this.#threads.delete(hosted.id);
+    for (const peer of hosted.links.keys()) this.#linksOf(peer)?.delete(hosted.id);
+    const block = this.#block(hosted.id);
+    block.state = 'vacant';
+  }
+
+  #freeId(): number {
+    const capacity = threadCapacity(this.#boot.system);
+    for (let id = GUARDIAN_THREAD + 1; id < capacity; id++) if (!this.#threads.has(id)) return id;
+    throw new SpillwayError('too_many_threads', `All ${capacity} thread slots are taken; raise maxThreads.`);
+  }
+
+  #block(thread: number): ThreadBlock {
+    return new ThreadBlock(this.#boot.system, thread);
+  }
+
+  #resolve(name: string, requester: number): number {
+    const hosted = [...this.#threads.values()].find((thread) => thread.spec.name === name);
+    if (hosted === undefined) {
+      throw new SpillwayError('actor_unknown', `There is no actor named '${name}'.`, {
+        details: { name, mayHaveBeenHandled: false },
+      });
+    }
+    this.#connect(requester, hosted.id);
+    return addressOf(hosted.id, ACTOR_SLOT);
+  }
+
+  #linksOf(thread: number): Map<number, PeerLink> | undefined {
+    if (thread === APPLICATION_THREAD) return this.#applicationLinks;
+    return this.#threads.get(thread)?.links;
+  }
+
+  /** Links two threads in both directions, unless they are linked. */
+  #connect(from: number, to: number): void {
+    if (from === to || this.#linksOf(to)?.has(from) === true) return;
+    const link: PeerLink = { peer: to, outbound: this.#lanesInto(to), inbound: this.#lanesInto(from) };
+    this.#giveLink(from, link);
+    this.#giveLink(to, reverseLink(link, from));
+  }
+
+  #lanesInto(thread: number): LinkBuffers {
+    return createLink({ ...DEFAULT_LANE_SIZES, ...this.#threads.get(thread)?.spec.mailbox });
+  }
+
+  #giveLink(thread: number, link: PeerLink): void {
+    if (thread === GUARDIAN_THREAD) return this.#runtime.addLink(link);
+    this.#linksOf(thread)?.set(link.peer, link);
+    const hosted = this.#threads.get(thread);
+    const port = thread === APPLICATION_THREAD ? this.#applicationPort : hosted?.port;
+    // A thread that is not alive gets all its links when it starts.
+    if (port === undefined || hosted?.alive === false) return;
+    port.postMessage(link);
+    this.#tell(thread, 'linkReady', {});
+  }
+
+  #tell(thread: number, name: keyof KernelSpec, notice: Record<string, unknown>): void {
+    this.#runtime.tell(addressOf(thread, KERNEL_SLOT), kernelProtocol as Protocol, name, notice);
+  }
+
+  #onStarted(message: MessageContext, incarnation: number): void {
+    const hosted = this.#threads.get(threadOf(message.from));
+    if (hosted?.incarnation === incarnation) hosted.onStarted?.();
+  }
+
+  #onCrashed(
+    message: MessageContext,
+    notice: { incarnation: number; whileStarting: boolean; code: string; message: string; stack: string },
+  ): void {
+    const hosted = this.#threads.get(threadOf(message.from));
+    if (hosted?.incarnation === notice.incarnation) hosted.lastWords = { reason: 'crashed', ...notice };
+  }
+
+  #onWorkerExit(hosted: Hosted, exitCode: number): void {
+    // What the thread said of its end was written before it ended and may still lie in the lane.
+    this.#runtime.handleWaiting();
+    hosted.alive = false;
+    hosted.worker = undefined;
+    hosted.port?.close();
+    hosted.port = undefined;
+    const silent: ThreadExit = {
+      reason: exitCode === 0 ? 'stopped' : 'crashed',
+      whileStarting: hosted.onStarted !== undefined,
+      code: '',
+      message: exitCode === 0 ? '' : `its thread ended with exit code ${exitCode}`,
+      stack: '',
+    };
+    this.#block(hosted.id).state = exitCode === 0 ? 'stopped' : 'restarting';
+    this.#sayDown(hosted, false);
+    const { onExit } = hosted;
+    hosted.onExit = undefined;
+    onExit?.(hosted.lastWords ?? silent);
+  }
+
+  /** Tells every peer that the thread has ended, and how far it had read that peer's lanes. */
+  #sayDown(hosted: Hosted, final: boolean): void {
+    for (const [peer, link] of hosted.links) {
+      const controlConsumed = new SpscObserver(link.inbound.control).consumerPosition;
+      const dataConsumed = new SpscObserver(link.inbound.data).consumerPosition;
+      if (peer === GUARDIAN_THREAD) {
+        this.#runtime.peerDown(hosted.id, final, { control: controlConsumed, data: dataConsumed });
+      } else {
+        this.#tell(peer, 'peerDown', {
+          thread: hosted.id,
+          incarnation: hosted.incarnation,
+          final,
+          controlConsumed,
+          dataConsumed,
+        });
+      }
+    }
+  }
+}
+
+function describe(error: unknown): { message: string; stack: string } {
+  return error instanceof Error
+    ? { message: error.message, stack: error.stack ?? '' }
+    : { message: String(error), stack: '' };
+}

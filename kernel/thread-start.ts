@@ -1,0 +1,53 @@
+/** Adapts a worker thread to the runtime: what its entry file calls, and nothing else does. */
+import assert from 'node:assert';
+import { isMainThread, workerData } from 'node:worker_threads';
+import type { ActorDefinition } from './actor.ts';
+import { GUARDIAN_THREAD } from './address.ts';
+import { Caretaker } from './caretaker.ts';
+import { systemClock } from './clock.ts';
+import type { ActorSource, ThreadBoot } from './thread-boot.ts';
+import { ThreadHost } from './thread-host.ts';
+import { ThreadRuntime } from './thread-runtime.ts';
+
+export async function startThread(): Promise<void> {
+  assert(!isMainThread, 'A thread entry runs in a worker thread.');
+  const boot = workerData as ThreadBoot;
+  const runtime = new ThreadRuntime({
+    thread: boot.thread,
+    incarnation: boot.incarnation,
+    system: boot.system,
+    clock: systemClock,
+    // Modules and native models load through the event loop; the actor's own choice holds once it has started.
+    waiting: 'event_loop',
+    maxSpins: boot.maxSpins,
+    logLevel: boot.logLevel,
+    onDefect: (error) => void caretaker.crash(error),
+  });
+  for (const link of boot.links) runtime.addLink(link);
+  const caretaker: Caretaker = new Caretaker({
+    runtime,
+    name: boot.name,
+    port: boot.port,
+    exit(code) {
+      runtime.end();
+      process.exit(code);
+    },
+    ...(boot.thread === GUARDIAN_THREAD ? { host: new ThreadHost(runtime, boot) } : {}),
+  });
+  // A defect outside any handler ends the actor the same way; Node would end the thread at once and
+  // with it, if a native call is in flight, the process.
+  process.on('uncaughtException', (error) => void caretaker.crash(error));
+  process.on('unhandledRejection', (error) => void caretaker.crash(error));
+  // Before the first turn of the loop, which must already know that an actor is coming.
+  const started = caretaker.start(() => loadDefinition(boot.source), boot.source.args);
+  await Promise.all([started, runtime.run()]);
+}
+
+async function loadDefinition(source: ActorSource): Promise<ActorDefinition> {
+  const module = (await import(source.module)) as Record<string, unknown>;
+  const definition = module[source.export] as ActorDefinition | undefined;
+  if (typeof definition?.start !== 'function') {
+    throw new TypeError(`${source.module} has no export '${source.export}' that is an actor definition.`);
+  }
+  return definition;
+}

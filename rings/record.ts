@@ -1,0 +1,31 @@
+/**
+ * How one record lies in a ring.
+ *
+ *      0        4        8                    8 + length
+ *      +--------+--------+---------------------+---------+
+ *      | length |  kind  | payload             | padding |
+ *      +--------+--------+---------------------+---------+
+ *
+ * `length` counts payload bytes only. Records begin at multiples of 8, so a payload may be read
+ * through a Float64Array in place. A record never straddles the end of the ring: what is left there
+ * is filled by a padding record, whose kind is negative and which no handler sees.
+ */
+
+export const RECORD_HEADER_BYTES = 8;
+export const RECORD_ALIGNMENT_BYTES = 8;
+
+/** Kind of the record that fills the space before the wrap. */
+export const PADDING_KIND = -1;
+
+/** Bytes that a record with `payloadBytes` of payload takes up in a ring. */
+export function recordBytes(payloadBytes: number): number {
+  return (payloadBytes + RECORD_HEADER_BYTES + RECORD_ALIGNMENT_BYTES - 1) & -RECORD_ALIGNMENT_BYTES;
+}
+
+/**
+ * The longest payload a ring of this capacity takes: half the ring less the header. A larger record
+ * could find neither the end nor the start of the ring free at once, and would wait forever.
+ */
+export function maxPayloadBytes(capacityBytes: number): number {
+  return capacityBytes / 2 - RECORD_HEADER_BYTES;
+}

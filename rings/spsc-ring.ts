@@ -1,0 +1,403 @@
+/**
+ * A ring for exactly one producing and one consuming thread.
+ *
+ * Roles. One thread calls `tryClaim`, `commit`, `abort` and `offer`; one thread calls `poll`. Either
+ * may call `close` and read positions, levels and counters, and so may any third thread; what a
+ * third thread reads may be one record old.
+ *
+ * Layout. See layout.ts for the header and record.ts for a record. Positions count bytes since the
+ * ring was made, modulo 2^32; a position's place in memory is `position & (capacity - 1)`.
+ *
+ * Publishing, steps of the producer:
+ *   1. if its own copy of the head says there is no room, load HEAD anew;
+ *   2. if the record would straddle the end, write a padding header there (plain store);
+ *   3. write record header and payload (plain stores: no consumer reads beyond TAIL);
+ *   4. one `Atomics.store` to TAIL publishes padding and record together.
+ * Consuming, steps of the consumer:
+ *   1. if its own copy of the tail is used up, load TAIL anew;
+ *   2. read headers and payloads up to that tail (plain loads: nobody writes there until HEAD moves);
+ *   3. one `Atomics.store` to HEAD gives the room back.
+ *
+ * Death. A producer that dies before step 4 has published nothing: its successor continues at TAIL
+ * and overwrites the half-written bytes. A consumer that dies before its step 3 has consumed
+ * nothing: its successor gets the same records again. No step needs undoing, so there is no repair.
+ *
+ * Source of the algorithm: Lamport's single-producer queue with the cached positions of
+ * FastForward/Rigtorp's SPSCQueue and the record framing of Agrona's OneToOneRingBuffer.
+ */
+import { Doorbell } from './doorbell.ts';
+import * as layout from './layout.ts';
+import { SharedMemory } from './shared-memory.ts';
+import { PADDING_KIND, RECORD_HEADER_BYTES, maxPayloadBytes, recordBytes } from './record.ts';
+import { ABORT, BACK_PRESSURED, CLOSED, COMMIT, CONTINUE, RingError, TOO_LONG, type RecordHandler } from './ring.ts';
+
+export interface SpscRingOptions {
+  /** Bytes of record space: a power of two from 64 to 2^30. */
+  readonly capacityBytes: number;
+  /** Level in bytes above which `pressured` turns true. Default: 3/4 of the capacity. */
+  readonly highMarkBytes?: number;
+  /** Level in bytes below which `pressured` turns false. Default: 1/4 of the capacity. */
+  readonly lowMarkBytes?: number;
+  /** Where positions begin, a multiple of 8; tests start just below the wrap at 2^32. Default 0. */
+  readonly initialPosition?: number;
+}
+
+export interface SpscAttachOptions {
+  /** The consumer thread's bell, when one bell serves several rings. Default: the ring's own. */
+  readonly doorbell?: Doorbell;
+}
+
+const NO_CLAIM = -1;
+
+/** Shared bytes that a ring of this capacity occupies, header included. */
+function bufferBytes(capacityBytes: number): number {
+  return layout.HEADER_BYTES + capacityBytes;
+}
+
+/**
+ * Allocates and initializes the shared memory of a ring. Pass the buffer to the two threads.
+ * @throws RingError `bad_capacity`, `bad_marks`
+ */
+export function createSpscRing(options: SpscRingOptions): SharedArrayBuffer {
+  const { capacityBytes } = options;
+  if (
+    !Number.isInteger(Math.log2(capacityBytes)) ||
+    capacityBytes < layout.MIN_CAPACITY_BYTES ||
+    capacityBytes > layout.MAX_CAPACITY_BYTES
+  ) {
+    throw new RingError(
+      'bad_capacity',
+      `A ring's capacity must be a power of two from ${layout.MIN_CAPACITY_BYTES} to ${layout.MAX_CAPACITY_BYTES} bytes; got ${capacityBytes}.`,
+    );
+  }
+  const highMark = options.highMarkBytes ?? (capacityBytes / 4) * 3;
+  const lowMark = options.lowMarkBytes ?? Math.min(capacityBytes / 4, highMark);
+  if (!(lowMark > 0 && lowMark <= highMark && highMark <= capacityBytes)) {
+    throw new RingError(
+      'bad_marks',
+      `Marks must satisfy 0 < low <= high <= capacity (${capacityBytes}); got low ${lowMark}, high ${highMark}.`,
+    );
+  }
+  const buffer = new SharedArrayBuffer(bufferBytes(capacityBytes));
+  const words = new Int32Array(buffer);
+  words[layout.VERSION_WORD] = layout.LAYOUT_VERSION;
+  words[layout.CAPACITY_WORD] = capacityBytes;
+  words[layout.HIGH_MARK_WORD] = highMark;
+  words[layout.LOW_MARK_WORD] = lowMark;
+  words[layout.HEAD_WORD] = words[layout.TAIL_WORD] = options.initialPosition ?? 0;
+  // Publishes the header: whoever loads MAGIC in `attach` sees the plain stores above.
+  Atomics.store(words, layout.MAGIC_WORD, layout.MAGIC);
+  return buffer;
+}
+
+/** What both ends of a ring know and anyone may read. Every answer may be one record old. */
+abstract class SpscEnd {
+  /** The whole shared buffer through views of several widths, for codecs that write in place. */
+  readonly memory: SharedMemory;
+  readonly capacityBytes: number;
+  readonly maxPayloadBytes: number;
+  protected readonly words: Int32Array;
+  protected readonly mask: number;
+
+  protected constructor(buffer: SharedArrayBuffer) {
+    if (!(buffer instanceof SharedArrayBuffer) || buffer.byteLength < layout.HEADER_BYTES) {
+      throw new RingError('bad_buffer', 'A ring attaches to the SharedArrayBuffer that createSpscRing returned.');
+    }
+    const words = new Int32Array(buffer);
+    // Sees the creator's store of MAGIC, and with it the finished header.
+    const magic = Atomics.load(words, layout.MAGIC_WORD);
+    const version = words[layout.VERSION_WORD];
+    if (magic !== layout.MAGIC || version !== layout.LAYOUT_VERSION) {
+      throw new RingError(
+        'bad_header',
+        `Expected a ring header of version ${layout.LAYOUT_VERSION}; found magic 0x${(magic >>> 0).toString(16)}, version ${version}.`,
+      );
+    }
+    const capacity = words[layout.CAPACITY_WORD]!;
+    if (buffer.byteLength !== bufferBytes(capacity)) {
+      throw new RingError(
+        'bad_buffer',
+        `The header says ${capacity} bytes of capacity, which needs a buffer of ${bufferBytes(capacity)} bytes; got ${buffer.byteLength}.`,
+      );
+    }
+    this.words = words;
+    this.memory = new SharedMemory(buffer);
+    this.capacityBytes = capacity;
+    this.maxPayloadBytes = maxPayloadBytes(capacity);
+    this.mask = capacity - 1;
+  }
+
+  /** Position behind the last published record, modulo 2^32. */
+  get producerPosition(): number {
+    return Atomics.load(this.words, layout.TAIL_WORD) >>> 0;
+  }
+
+  /** Position of the first record that is not yet consumed, modulo 2^32. */
+  get consumerPosition(): number {
+    return Atomics.load(this.words, layout.HEAD_WORD) >>> 0;
+  }
+
+  /** Bytes published and not yet consumed, padding included. */
+  get levelBytes(): number {
+    // HEAD first: read the other way round, a head that moved in between would give a level below zero.
+    const head = Atomics.load(this.words, layout.HEAD_WORD);
+    return (Atomics.load(this.words, layout.TAIL_WORD) - head) >>> 0;
+  }
+
+  /** Whether nothing waits. May be stale towards "empty" for anyone but the consumer. */
+  get isEmpty(): boolean {
+    return this.levelBytes === 0;
+  }
+
+  /** Records that wait, padding excluded. */
+  get depth(): number {
+    const consumed = Atomics.load(this.words, layout.CONSUMED_WORD);
+    return (Atomics.load(this.words, layout.OFFERED_WORD) - consumed) >>> 0;
+  }
+
+  /** Between the marks' hysteresis: true from the high mark up until the low mark is passed downwards. */
+  get pressured(): boolean {
+    if (Atomics.load(this.words, layout.PRESSURE_WORD) === 0) return false;
+    // The word is the producer's and he sets it only when he sends: between two sends the level itself decides.
+    return this.levelBytes >= this.words[layout.LOW_MARK_WORD]!;
+  }
+
+  /** Records taken, records refused for lack of room, and the highest level seen, in bytes. */
+  get counters(): { offered: number; consumed: number; refused: number; peakBytes: number } {
+    return {
+      offered: Atomics.load(this.words, layout.OFFERED_WORD) >>> 0,
+      consumed: Atomics.load(this.words, layout.CONSUMED_WORD) >>> 0,
+      refused: Atomics.load(this.words, layout.REFUSED_WORD) >>> 0,
+      peakBytes: Atomics.load(this.words, layout.PEAK_WORD) >>> 0,
+    };
+  }
+
+  get closed(): boolean {
+    return Atomics.load(this.words, layout.CLOSED_WORD) === 1;
+  }
+
+  /** Closes the ring for new records; what was published can still be polled. Idempotent. */
+  close(): void {
+    Atomics.store(this.words, layout.CLOSED_WORD, 1);
+  }
+}
+
+/** A view for a thread that is neither end: it reads positions, levels and counters, and may close. */
+export class SpscObserver extends SpscEnd {
+  /** @throws RingError `bad_buffer`, `bad_header` */
+  // oxlint-disable-next-line no-useless-constructor -- makes the protected constructor public
+  constructor(buffer: SharedArrayBuffer) {
+    super(buffer);
+  }
+}
+
+/** The sending end. One thread at a time. */
+export class SpscProducer extends SpscEnd {
+  readonly #doorbell: Doorbell;
+  readonly #highMark: number;
+  readonly #lowMark: number;
+  /** Own copies of shared words that only this side writes, or that may lag behind without harm. */
+  #tail: number;
+  #headCache: number;
+  #offered: number;
+  #peak: number;
+  #pressured: boolean;
+  /** Position of the claimed record's header, or NO_CLAIM. */
+  #claimPlace = NO_CLAIM;
+  #claimEnd = 0;
+
+  /**
+   * Attaches to the producing side; a successor of a dead producer continues at its published position.
+   * @throws RingError `bad_buffer`, `bad_header`
+   */
+  constructor(buffer: SharedArrayBuffer, options: SpscAttachOptions = {}) {
+    super(buffer);
+    this.#doorbell = options.doorbell ?? new Doorbell(this.words, layout.DOORBELL_WORD);
+    this.#highMark = this.words[layout.HIGH_MARK_WORD]!;
+    this.#lowMark = this.words[layout.LOW_MARK_WORD]!;
+    this.#tail = Atomics.load(this.words, layout.TAIL_WORD);
+    this.#headCache = Atomics.load(this.words, layout.HEAD_WORD);
+    this.#offered = Atomics.load(this.words, layout.OFFERED_WORD);
+    this.#peak = Atomics.load(this.words, layout.PEAK_WORD);
+    this.#pressured = Atomics.load(this.words, layout.PRESSURE_WORD) === 1;
+    Atomics.add(this.words, layout.PRODUCER_INCARNATION_WORD, 1);
+  }
+
+  /**
+   * Reserves room for one record and writes its header. The caller writes the payload at the returned
+   * byte offset of `memory`, then calls `commit` or `abort`. One claim at a time.
+   * @returns the payload's byte offset (8-byte aligned), or BACK_PRESSURED, CLOSED or TOO_LONG
+   * @throws RingError `claim_pending`, `bad_kind`
+   */
+  tryClaim(kind: number, payloadBytes: number): number {
+    if (this.#claimPlace !== NO_CLAIM) throw new RingError('claim_pending', 'Commit or abort the former claim first.');
+    if (kind < 0) throw new RingError('bad_kind', `Record kinds are not negative; got ${kind}.`);
+    if (payloadBytes > this.maxPayloadBytes) return TOO_LONG;
+    if (Atomics.load(this.words, layout.CLOSED_WORD) === 1) return CLOSED;
+    const total = recordBytes(payloadBytes);
+    const place = this.#tail & this.mask;
+    const toEnd = this.capacityBytes - place;
+    const padding = total > toEnd ? toEnd : 0;
+    if (!this.#hasRoom(padding + total)) {
+      Atomics.add(this.words, layout.REFUSED_WORD, 1);
+      return BACK_PRESSURED;
+    }
+    const recordPlace = padding === 0 ? place : 0;
+    // Plain stores: no consumer looks beyond TAIL, which still lies before these bytes.
+    if (padding !== 0) this.#writeHeader(place, padding - RECORD_HEADER_BYTES, PADDING_KIND);
+    this.#writeHeader(recordPlace, payloadBytes, kind);
+    this.#claimPlace = recordPlace;
+    this.#claimEnd = (this.#tail + padding + total) | 0;
+    return layout.HEADER_BYTES + recordPlace + RECORD_HEADER_BYTES;
+  }
+
+  /** Publishes the claimed record and wakes the consumer if it sleeps. @throws RingError `no_claim` */
+  commit(): void {
+    if (this.#claimPlace === NO_CLAIM) throw new RingError('no_claim', 'There is no claim to commit.');
+    this.#claimPlace = NO_CLAIM;
+    this.#tail = this.#claimEnd;
+    this.#offered = (this.#offered + 1) | 0;
+    this.#updateMarks();
+    // A plain store that the store of TAIL below carries along; a reader in between sees one record too few.
+    this.words[layout.OFFERED_WORD] = this.#offered;
+    // Publishes the record: pairs with the consumer's load of TAIL in `poll`.
+    Atomics.store(this.words, layout.TAIL_WORD, this.#tail);
+    this.#doorbell.ring();
+  }
+
+  /** Gives the claim back; nothing was ever visible. @throws RingError `no_claim` */
+  abort(): void {
+    if (this.#claimPlace === NO_CLAIM) throw new RingError('no_claim', 'There is no claim to abort.');
+    this.#claimPlace = NO_CLAIM;
+  }
+
+  /** Claims, copies `payload` and commits. @returns 0, or BACK_PRESSURED, CLOSED or TOO_LONG */
+  offer(kind: number, payload: Uint8Array): number {
+    const offset = this.tryClaim(kind, payload.byteLength);
+    if (offset < 0) return offset;
+    this.memory.u8.set(payload, offset);
+    this.commit();
+    return 0;
+  }
+
+  #hasRoom(bytes: number): boolean {
+    if (this.capacityBytes - ((this.#tail - this.#headCache) >>> 0) >= bytes) return true;
+    // Sees the consumer's releasing store of HEAD: the bytes before it are ours to overwrite.
+    this.#headCache = Atomics.load(this.words, layout.HEAD_WORD);
+    return this.capacityBytes - ((this.#tail - this.#headCache) >>> 0) >= bytes;
+  }
+
+  #writeHeader(place: number, length: number, kind: number): void {
+    const word = (layout.HEADER_BYTES + place) >> 2;
+    this.words[word] = length;
+    this.words[word + 1] = kind;
+  }
+
+  /** Keeps the peak and the pressure flag; both are estimates from above, as the head copy may lag. */
+  #updateMarks(): void {
+    let level = (this.#tail - this.#headCache) >>> 0;
+    if (level <= this.#peak && level < this.#highMark && !this.#pressured) return;
+    this.#headCache = Atomics.load(this.words, layout.HEAD_WORD);
+    level = (this.#tail - this.#headCache) >>> 0;
+    if (level > this.#peak) {
+      this.#peak = level;
+      this.words[layout.PEAK_WORD] = level;
+    }
+    const pressured = this.#pressured ? level >= this.#lowMark : level >= this.#highMark;
+    if (pressured !== this.#pressured) {
+      this.#pressured = pressured;
+      Atomics.store(this.words, layout.PRESSURE_WORD, pressured ? 1 : 0);
+    }
+  }
+}
+
+/** The receiving end. One thread at a time. */
+export class SpscConsumer extends SpscEnd {
+  #head: number;
+  #tailCache: number;
+  #consumed: number;
+
+  /**
+   * Attaches to the consuming side; a successor of a dead consumer continues at the released position.
+   * @throws RingError `bad_buffer`, `bad_header`
+   */
+  constructor(buffer: SharedArrayBuffer) {
+    super(buffer);
+    this.#head = Atomics.load(this.words, layout.HEAD_WORD);
+    this.#tailCache = Atomics.load(this.words, layout.TAIL_WORD);
+    this.#consumed = Atomics.load(this.words, layout.CONSUMED_WORD);
+    Atomics.add(this.words, layout.CONSUMER_INCARNATION_WORD, 1);
+  }
+
+  /** The bell that comes with this ring, for a consumer that waits on this ring alone. */
+  get doorbell(): Doorbell {
+    return new Doorbell(this.words, layout.DOORBELL_WORD);
+  }
+
+  /** Whether a record waits. Never wrong towards "yes"; "no" may be overtaken by the next publication. */
+  get hasRecord(): boolean {
+    if (this.#tailCache !== this.#head) return true;
+    this.#tailCache = Atomics.load(this.words, layout.TAIL_WORD);
+    return this.#tailCache !== this.#head;
+  }
+
+  /**
+   * Hands up to `limit` records to `handler`, oldest first.
+   *
+   * A handler that throws has consumed its record: the position moves past it, the ring stays usable
+   * and the error goes to the caller.
+   * @returns the number of records consumed
+   */
+  poll(handler: RecordHandler, limit: number): number {
+    let handled = 0;
+    let released = 0;
+    let head = this.#head;
+    try {
+      while (handled < limit) {
+        if (head === this.#tailCache) {
+          // Pairs with the producer's publishing store: records up to this tail are complete.
+          this.#tailCache = Atomics.load(this.words, layout.TAIL_WORD);
+          if (head === this.#tailCache) break;
+        }
+        const place = head & this.mask;
+        const word = (layout.HEADER_BYTES + place) >> 2;
+        const length = this.words[word]!;
+        const kind = this.words[word + 1]!;
+        const next = (head + recordBytes(length)) | 0;
+        if (kind === PADDING_KIND) {
+          head = next;
+          continue;
+        }
+        const start = head;
+        // Before the call, so that a handler that throws leaves its record consumed.
+        head = next;
+        handled++;
+        const action = handler(kind, layout.HEADER_BYTES + place + RECORD_HEADER_BYTES, length);
+        if (action === undefined || action === CONTINUE) continue;
+        if (action === COMMIT) {
+          this.#release(head, handled - released);
+          released = handled;
+          continue;
+        }
+        if (action === ABORT) {
+          head = start;
+          handled--;
+        }
+        break;
+      }
+    } finally {
+      this.#release(head, handled - released);
+    }
+    return handled;
+  }
+
+  /** Gives everything before `head`, `records` of them new, back to the producer. */
+  #release(head: number, records: number): void {
+    if (head === this.#head) return;
+    this.#head = head;
+    this.#consumed = (this.#consumed + records) | 0;
+    this.words[layout.CONSUMED_WORD] = this.#consumed;
+    // Releases the room: pairs with the producer's load of HEAD in `#hasRoom`.
+    Atomics.store(this.words, layout.HEAD_WORD, head);
+  }
+}

@@ -1,0 +1,27 @@
+/**
+ * How long a child waits before it is started again: `min * 2^n`, at most `max`, times a random factor,
+ * so that children that fail together do not come back together. A child that has lived for the mean
+ * of `min` and `max` begins anew at `min`, as in Pekko's `restartWithBackoff`.
+ */
+import type { BackoffFlags } from './child-spec.ts';
+
+export class Backoff {
+  readonly #flags: BackoffFlags;
+  readonly #random: () => number;
+  #failures = 0;
+
+  /** @param random uniform in [0, 1) */
+  constructor(flags: BackoffFlags, random: () => number) {
+    this.#flags = flags;
+    this.#random = random;
+  }
+
+  /** @param livedMs how long the child's last life was */
+  nextDelayMs(livedMs: number): number {
+    const { minMs, maxMs, jitter } = this.#flags;
+    if (livedMs >= (minMs + maxMs) / 2) this.#failures = 0;
+    const delayMs = Math.min(maxMs, minMs * 2 ** this.#failures);
+    this.#failures++;
+    return delayMs * (1 - jitter + 2 * jitter * this.#random());
+  }
+}

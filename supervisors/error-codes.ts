@@ -1,0 +1,9 @@
+/** Every code that an error of this folder may carry. `docs/reference/errors.md` is held to this table. */
+export const SUPERVISOR_ERRORS = {
+  spec_invalid: 'A child spec or the flags of a supervisor are wrong; the message names the field, what was expected and what came.',
+  child_exists: 'The supervisor already has a child with this id.',
+  child_unknown: 'The supervisor has no child with this id.',
+  restart_intensity: 'A child failed more often than the supervisor permits, so it stopped all its children.',
+} as const;
+
+export type SupervisorErrorCode = keyof typeof SUPERVISOR_ERRORS;

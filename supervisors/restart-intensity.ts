@@ -1,0 +1,22 @@
+/**
+ * OTP's restart intensity: a supervisor permits at most `intensity` restarts within any `periodMs`.
+ *
+ * The window slides: on each restart, older ones than the period are forgotten, the new one is added,
+ * and the restart is permitted if no more than `intensity` remain. As in OTP's `supervisor:add_restart`.
+ */
+export class RestartIntensity {
+  readonly #intensity: number;
+  readonly #periodMs: number;
+  #restartsMs: number[] = [];
+
+  constructor(intensity: number, periodMs: number) {
+    this.#intensity = intensity;
+    this.#periodMs = periodMs;
+  }
+
+  /** Counts a restart at `nowMs` (monotonic). @returns whether it is permitted */
+  permits(nowMs: number): boolean {
+    this.#restartsMs = [...this.#restartsMs.filter((atMs) => atMs >= nowMs - this.#periodMs), nowMs];
+    return this.#restartsMs.length <= this.#intensity;
+  }
+}

@@ -1,0 +1,155 @@
+/**
+ * A system as the application sees it: spawn supervised actors, talk to them, look at them, close.
+ *
+ * The supervision tree runs on a thread of its own, so restarts go on while the application's thread
+ * is blocked; and nothing here blocks the application's thread.
+ */
+import {
+  Application,
+  SpillwayError,
+  type ActorRef,
+  type Log,
+  type LogLevel,
+  type Protocol,
+  type ProtocolSpec,
+  type ThreadBlock,
+  type ThreadCounter,
+  type ThreadState,
+} from '../kernel/index.ts';
+import { completeFlags, validateChildren, type ChildSpec, type SupervisorFlags } from './child-spec.ts';
+import { supervisorProtocol, type SupervisorSpec } from './messages.ts';
+import { siblingModule } from '../kernel/index.ts';
+import type { ChildStatus } from './supervisor.ts';
+
+export interface SystemOptions {
+  /** Flags of the root supervisor; what is not given is the default. */
+  readonly supervisor?: Partial<SupervisorFlags>;
+  /** Threads at the most, the application's and the guardian's included. Default 64. */
+  readonly maxThreads?: number;
+  /** Lines below this level are not written. Default warn. */
+  readonly logLevel?: LogLevel;
+}
+
+/** What one actor shows of itself in shared memory. */
+export interface ActorHealth {
+  readonly state: ThreadState;
+  readonly incarnation: number;
+  readonly restarts: number;
+  readonly deadLetters: number;
+  readonly counters: Record<ThreadCounter, number>;
+}
+
+/** Longest start of one child: a large model may take its time to load. */
+const START_CHILD_MS = 120_000;
+const ADMIN_MS = 10_000;
+const CLOSE_MS = 10_000;
+const DEFAULT_MAX_THREADS = 64;
+
+export class System {
+  readonly #application: Application;
+  readonly #root: ActorRef<SupervisorSpec>;
+  readonly #threads = new Map<string, number>();
+  #closing: Promise<void> | undefined;
+
+  /** Use `createSystem`. */
+  constructor(application: Application) {
+    this.#application = application;
+    this.#root = application.root(supervisorProtocol);
+  }
+
+  /**
+   * Starts a supervised actor and waits until it has started.
+   * @throws SpillwayError `spec_invalid`, `child_exists`, `actor_start_failed`, or what the actor's start threw
+   */
+  async spawn<Spec extends ProtocolSpec>(spec: ChildSpec, protocol: Protocol<Spec>): Promise<ActorRef<Spec>> {
+    this.#assertOpen();
+    validateChildren([spec]);
+    const { thread } = await this.#root.ask('startChild', { spec }, { deadlineMs: START_CHILD_MS });
+    this.#threads.set(spec.id, thread);
+    return this.#application.resolve(spec.id, protocol);
+  }
+
+  /** Finds an actor by name. @throws SpillwayError `actor_unknown` */
+  resolve<Spec extends ProtocolSpec>(name: string, protocol: Protocol<Spec>): Promise<ActorRef<Spec>> {
+    this.#assertOpen();
+    return this.#application.resolve(name, protocol);
+  }
+
+  /** Stops an actor for good. @returns whether it ended within its `shutdownMs` */
+  async terminate(id: string): Promise<boolean> {
+    this.#assertOpen();
+    const { ended } = await this.#root.ask('terminateChild', { id }, { deadlineMs: START_CHILD_MS });
+    if (ended) this.#threads.delete(id);
+    return ended;
+  }
+
+  /** What the root supervisor knows of its children, left to right. */
+  async children(): Promise<ChildStatus[]> {
+    this.#assertOpen();
+    const { children } = await this.#root.ask('whichChildren', {}, { deadlineMs: ADMIN_MS });
+    return children;
+  }
+
+  /** State and counts of an actor, read from shared memory: it works while the actor hangs. */
+  health(id: string): ActorHealth {
+    const block = this.#block(id);
+    return {
+      state: block.state,
+      incarnation: block.incarnation,
+      restarts: block.restarts,
+      deadLetters: block.deadLetters,
+      counters: block.counters.snapshot(),
+    };
+  }
+
+  /** The counters that the actor's definition declares, by the names given there. */
+  counters<Name extends string>(id: string, names: readonly Name[]): Record<Name, number> {
+    return this.#block(id).actorCounters(names).snapshot();
+  }
+
+  log(name: string): Log {
+    return this.#application.log(name);
+  }
+
+  /**
+   * Stops all actors from right to left, each finishing what waits in its lanes, then the tree itself.
+   * @throws SpillwayError `shutdown_deadline` naming the actors that had not ended in time
+   */
+  close(deadlineMs: number = CLOSE_MS): Promise<void> {
+    this.#closing ??= this.#close(deadlineMs);
+    return this.#closing;
+  }
+
+  async #close(deadlineMs: number): Promise<void> {
+    const { still } = await this.#root.ask('shutdown', { deadlineMs }, { deadlineMs: deadlineMs + ADMIN_MS });
+    if (still.length > 0) {
+      throw new SpillwayError('shutdown_deadline', `Not ended after ${deadlineMs} ms: ${still.join(', ')}.`, {
+        details: { still },
+      });
+    }
+    await this.#application.close(ADMIN_MS);
+  }
+
+  #block(id: string): ThreadBlock {
+    const thread = this.#threads.get(id);
+    if (thread === undefined) throw new SpillwayError('actor_unknown', `This system has spawned no actor '${id}'.`, { details: { name: id } });
+    return this.#application.block(thread);
+  }
+
+  #assertOpen(): void {
+    if (this.#closing !== undefined) throw new SpillwayError('system_closed', 'The system is closing or closed.');
+  }
+}
+
+/** Starts a system with an empty tree. @throws SpillwayError `spec_invalid`, `actor_start_failed` */
+export async function createSystem(options: SystemOptions = {}): Promise<System> {
+  const flags = completeFlags(options.supervisor ?? {});
+  const application = new Application({
+    root: { module: siblingModule('root', import.meta.url), export: 'root', args: { flags, children: [] } },
+    maxThreads: options.maxThreads ?? DEFAULT_MAX_THREADS,
+    logLevel: options.logLevel ?? 'warn',
+  });
+  await application.started();
+  return new System(application);
+}
+
