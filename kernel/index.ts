@@ -8,6 +8,8 @@ export { Application } from './application.ts';
 export type { ApplicationOptions } from './application.ts';
 export { systemClock } from './clock.ts';
 export type { Clock } from './clock.ts';
+export { loadConfig } from './config.ts';
+export type { Config, ConfigOptions, ConfigOrigin, ConfigSchema, ConfigValues } from './config.ts';
 export { KERNEL_ERRORS } from './error-codes.ts';
 export type { KernelErrorCode } from './error-codes.ts';
 export { SpillwayError } from './errors.ts';

@@ -7,8 +7,9 @@
  * `elements` admits only plain arrays. It stops at the first fault: collecting them all would let a
  * large bad value cost more than a good one.
  */
+import assert from 'node:assert';
 import { Ajv } from 'ajv/dist/jtd.js';
-import type { ErrorObject } from 'ajv/dist/jtd.js';
+import type { ErrorObject, ValidateFunction } from 'ajv/dist/jtd.js';
 import type { JtdSchema, NumberType } from 'atomics-ring-buffer';
 import { SpillwayError } from './errors.ts';
 
@@ -33,24 +34,35 @@ export type Validator = (value: unknown) => void;
  * @throws {TypeError} when it is not a schema of RFC 8927 (a programmer's error).
  */
 export function compileValidator(schema: JtdSchema): Validator {
-  const ajv = new Ajv({ timestamp: 'date', ownProperties: true, verbose: true });
-  ajv.addKeyword({
-    keyword: 'blockOf',
-    schemaType: 'object',
-    compile: ({ type, nullable }: BlockOf) => {
-      const constructor = TYPED_ARRAYS[type];
-      return (value: unknown) => value instanceof constructor || (nullable && value === null);
-    },
-  });
-  const validate = compile(ajv, schema);
+  const validate = compile(schema);
   return (value) => {
     if (!validate(value)) throw invalid(validate.errors?.[0]);
   };
 }
 
-function compile(ajv: Ajv, schema: JtdSchema): ReturnType<Ajv['compile']> {
+/**
+ * One instance for the thread, since making one costs more than compiling a schema. It goes without
+ * the dialect's meta-schema, which takes a tenth of a second to compile and would only say again
+ * what ajv's strict mode and the codec's compiler say about a wrong schema.
+ */
+const ajv = new Ajv({ timestamp: 'date', ownProperties: true, verbose: true, meta: false, validateSchema: false });
+
+ajv.addKeyword({
+  keyword: 'blockOf',
+  schemaType: 'object',
+  compile: ({ type, nullable }: BlockOf) => {
+    const constructor = TYPED_ARRAYS[type];
+    return (value: unknown) => value instanceof constructor || (nullable && value === null);
+  },
+});
+
+function compile(schema: JtdSchema): ValidateFunction {
   try {
-    return ajv.compile(withBlocks(schema));
+    const rewritten = withBlocks(schema);
+    const validate = ajv.compile(rewritten);
+    // Else the instance would remember every schema it has ever seen.
+    ajv.removeSchema(rewritten);
+    return validate;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new TypeError(`A message schema must be a JSON Type Definition (RFC 8927): ${reason}.`, { cause });
@@ -61,6 +73,12 @@ interface BlockOf {
   readonly type: NumberType;
   readonly nullable: boolean;
 }
+
+/**
+ * The empty form with a keyword that changes nothing. Of `{}` ajv thinks that nothing is left to
+ * check around it: it takes any value for `elements: {}`, and misses no required property of that form.
+ */
+const EMPTY_FORM: JtdSchema = { nullable: true };
 
 /**
  * The schema as ajv shall see it: typed arrays become the empty form with our keyword in `metadata`
@@ -76,7 +94,11 @@ function withBlocks(schema: JtdSchema): object {
     return { metadata: { blockOf: { type, nullable: schema.nullable === true } } };
   }
   const { metadata: _metadata, ...keywords } = schema;
-  return Object.fromEntries(Object.entries(keywords).map(([keyword, value]) => [keyword, rewritten(keyword, value)]));
+  return Object.keys(keywords).length === 0 ? EMPTY_FORM : mapped(keywords, rewritten);
+}
+
+function mapped<V>(record: Readonly<Record<string, V>>, change: (key: string, value: V) => unknown): object {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(key, value)]));
 }
 
 function rewritten(keyword: string, value: unknown): unknown {
@@ -84,18 +106,18 @@ function rewritten(keyword: string, value: unknown): unknown {
     case 'elements': case 'values':
       return withBlocks(value as JtdSchema);
     case 'properties': case 'optionalProperties': case 'mapping': case 'definitions':
-      return Object.fromEntries(Object.entries(value as Record<string, JtdSchema>).map(([name, schema]) => [name, withBlocks(schema)]));
+      return mapped(value as Record<string, JtdSchema>, (_name, schema) => withBlocks(schema));
     default:
       return value;
   }
 }
 
 function invalid(error: ErrorObject | undefined): SpillwayError<'message_invalid'> {
-  const { path, expected, found } = error === undefined ? { path: '', expected: 'a valid value', found: 'another' } : faultOf(error);
+  assert(error !== undefined, 'ajv refused a value without an error');
+  const { path, expected, found } = faultOf(error);
   const place = path === '' ? 'The message' : `The message's field ${path}`;
-  return new SpillwayError('message_invalid', `${place} must be ${expected}, and is ${found}. Correct the value or the schema.`, {
-    details: { path, expected, found },
-  });
+  const message = `${place} must be ${expected}, and is ${found}. Correct the value or the schema.`;
+  return new SpillwayError('message_invalid', message, { details: { path, expected, found } });
 }
 
 interface Fault {
@@ -105,10 +127,25 @@ interface Fault {
   readonly found: string;
 }
 
+/** What ajv's JTD keywords say besides the path; each says some of it. */
+interface Facts {
+  readonly type?: string;
+  readonly nullable?: boolean;
+  readonly missingProperty?: string;
+  readonly additionalProperty?: string;
+  readonly tag?: string;
+  readonly tagValue?: unknown;
+  readonly error?: string;
+}
+
 function faultOf({ instancePath, keyword, params, schema, data }: ErrorObject): Fault {
-  const facts = params as { type?: string; nullable?: boolean; missingProperty?: string; additionalProperty?: string; tag?: unknown; error?: string };
-  if (facts.missingProperty !== undefined) return { path: `${instancePath}/${pointer(facts.missingProperty)}`, expected: 'present', found: 'missing' };
-  if (facts.additionalProperty !== undefined) return { path: instancePath, expected: 'absent, as the schema does not name it', found: 'present' };
+  const facts = params as Facts;
+  if (facts.missingProperty !== undefined) {
+    return { path: `${instancePath}/${pointer(facts.missingProperty)}`, expected: 'present', found: 'missing' };
+  }
+  if (facts.additionalProperty !== undefined) {
+    return { path: instancePath, expected: 'absent, as the schema does not name it', found: 'present' };
+  }
   const found = describe(data);
   const orNull = facts.nullable === true ? ' or null' : '';
   switch (keyword) {
@@ -118,10 +155,13 @@ function faultOf({ instancePath, keyword, params, schema, data }: ErrorObject): 
     }
     case 'enum':
       return { path: instancePath, expected: `one of ${listed(schema as string[])}`, found };
-    case 'discriminator':
-      if (facts.error === 'mapping') return { path: instancePath, expected: 'a value of the mapping', found: describe(facts.tag) };
-      if (facts.error === 'tag') return { path: instancePath.endsWith(`/${String(schema)}`) ? instancePath : `${instancePath}/${pointer(String(schema))}`, expected: 'a string', found: describe(facts.tag) };
-      return { path: instancePath, expected: `an object${orNull}`, found };
+    case 'discriminator': {
+      if (facts.error === undefined) return { path: instancePath, expected: `an object${orNull}`, found };
+      // ajv's path reaches the discriminator only when there is one.
+      const { tag = '', tagValue, error } = facts;
+      const path = tagValue === undefined ? `${instancePath}/${pointer(tag)}` : instancePath;
+      return { path, expected: error === 'mapping' ? 'a value of the mapping' : 'a string', found: describe(tagValue) };
+    }
     default:
       return { path: instancePath, expected: `${article(facts.type ?? 'valid value')}${orNull}`, found };
   }
@@ -145,7 +185,9 @@ function pointer(name: string): string {
 
 function describe(value: unknown): string {
   switch (typeof value) {
-    case 'string': return value.length > FOUND_CHARACTERS_MAX ? `a string of ${value.length} characters` : `the string ${JSON.stringify(value)}`;
+    case 'string':
+      if (value.length > FOUND_CHARACTERS_MAX) return `a string of ${value.length} characters`;
+      return `the string ${JSON.stringify(value)}`;
     case 'number': case 'boolean': case 'bigint': return `the ${typeof value} ${value}`;
     case 'undefined': return 'missing';
     case 'object': return value === null ? 'null' : nameOfObject(value);

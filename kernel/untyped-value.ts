@@ -5,7 +5,8 @@
  * Plain data goes through: null, undefined, booleans, numbers, bigints, strings, Dates, Uint8Arrays
  * and other typed arrays, arrays, and objects with string keys. Nothing else does: MessagePack
  * extensions that build regular expressions, errors, sets, references or records are refused, as
- * are deep nesting and the keys by which a careless merge of two objects reaches a prototype.
+ * are deep nesting and the keys by which a careless merge of two objects reaches a prototype. Two
+ * things do not come back as they went: -0 becomes 0, and a lone surrogate becomes U+FFFD.
  *
  * The bytes are checked by one walk over their structure before msgpackr sees them, which needs no
  * recursion and no memory. The sender takes the same walk over its own bytes: what cannot be read
@@ -42,7 +43,8 @@ export const untypedValue = {
     try {
       bytes = packr.pack(value);
     } catch (cause) {
-      throw new SpillwayError('value_refused', `An untyped value must be plain data without cycles; packing it failed: ${reason(cause)}.`, { cause });
+      const message = `An untyped value must be plain data without cycles; packing it failed: ${reason(cause)}.`;
+      throw new SpillwayError('value_refused', message, { cause });
     }
     check(bytes);
     return bytes;
@@ -54,7 +56,8 @@ export const untypedValue = {
     try {
       return packr.unpack(bytes);
     } catch (cause) {
-      throw new SpillwayError('value_refused', `The bytes of an untyped value could not be unpacked: ${reason(cause)}.`, { cause });
+      const message = `The bytes of an untyped value could not be unpacked: ${reason(cause)}.`;
+      throw new SpillwayError('value_refused', message, { cause });
     }
   },
 };
@@ -91,7 +94,9 @@ function check(bytes: Uint8Array): void {
     at += token.bytes;
     if (token.kind === 'scalar' || token.kind === 'text') continue;
     const values = token.kind === 'map' ? token.count * 2 : token.count;
-    if (values > bytes.length - at) throw refused(`it claims ${token.count} entries and ${bytes.length - at} bytes are left`);
+    if (values > bytes.length - at) {
+      throw refused(`it claims ${token.count} entries and ${bytes.length - at} bytes are left`);
+    }
     if (left.length > NESTING_DEPTH_MAX) throw refused(`it nests deeper than ${NESTING_DEPTH_MAX} levels`);
     left.push(values);
     isMap.push(token.kind === 'map');
@@ -117,38 +122,50 @@ function tokenAt(view: DataView, at: number): Token {
 /** Tokens whose first byte says everything. */
 function shortToken(byte: number): Token {
   if (byte < 0x80 || byte >= 0xe0) return scalar(1);
-  if (byte < 0x90) return { kind: 'map', bytes: 1, head: 1, count: byte & 0x0f };
-  if (byte < 0xa0) return { kind: 'array', bytes: 1, head: 1, count: byte & 0x0f };
+  if (byte < 0x90) return container('map', 1, byte & 0x0f);
+  if (byte < 0xa0) return container('array', 1, byte & 0x0f);
   return text(1, byte & 0x1f);
 }
 
+/** Tokens that go on: most with a length of 1, 2 or 4 bytes, given here as a power of 2. */
 function longToken(view: DataView, at: number, byte: number): Token {
   switch (byte) {
-    case 0xc0: case 0xc2: case 0xc3: return scalar(1);
-    case 0xc4: case 0xc5: case 0xc6: return scalar(1 + sized(view, at, byte - 0xc4));
-    case 0xc7: case 0xc8: case 0xc9: return extension(view, at, 1 + (1 << (byte - 0xc7)), sized(view, at, byte - 0xc7) - (1 << (byte - 0xc7)));
-    case 0xca: case 0xce: case 0xd2: return scalar(5);
-    case 0xcb: case 0xcf: case 0xd3: return scalar(9);
-    case 0xcc: case 0xd0: return scalar(2);
-    case 0xcd: case 0xd1: return scalar(3);
-    case 0xd4: case 0xd5: case 0xd6: case 0xd7: case 0xd8: return extension(view, at, 1, 1 << (byte - 0xd4));
-    case 0xd9: case 0xda: case 0xdb: return text(1 + (1 << (byte - 0xd9)), sized(view, at, byte - 0xd9) - (1 << (byte - 0xd9)));
-    case 0xdc: case 0xdd: return { kind: 'array', bytes: 1 + 2 * (byte - 0xdb), head: 0, count: length(view, at, byte - 0xdb) };
-    case 0xde: case 0xdf: return { kind: 'map', bytes: 1 + 2 * (byte - 0xdd), head: 0, count: length(view, at, byte - 0xdd) };
-    default: throw refused(`0x${byte.toString(16)} begins no value`);
+    case 0xc0: case 0xc2: case 0xc3:
+      return scalar(1);
+    case 0xcc: case 0xd0:
+      return scalar(2);
+    case 0xcd: case 0xd1:
+      return scalar(3);
+    case 0xca: case 0xce: case 0xd2:
+      return scalar(5);
+    case 0xcb: case 0xcf: case 0xd3:
+      return scalar(9);
+    case 0xc4: case 0xc5: case 0xc6:
+      return scalar(headOf(byte - 0xc4) + lengthAt(view, at, byte - 0xc4));
+    case 0xc7: case 0xc8: case 0xc9:
+      return extension(view, at, headOf(byte - 0xc7), lengthAt(view, at, byte - 0xc7));
+    case 0xd4: case 0xd5: case 0xd6: case 0xd7: case 0xd8:
+      return extension(view, at, 1, 1 << (byte - 0xd4));
+    case 0xd9: case 0xda: case 0xdb:
+      return text(headOf(byte - 0xd9), lengthAt(view, at, byte - 0xd9));
+    case 0xdc: case 0xdd:
+      return container('array', headOf(byte - 0xdb), lengthAt(view, at, byte - 0xdb));
+    case 0xde: case 0xdf:
+      return container('map', headOf(byte - 0xdd), lengthAt(view, at, byte - 0xdd));
+    default:
+      throw refused(`0x${byte.toString(16)} begins no value`);
   }
 }
 
-/** A length of 1, 2 or 4 bytes (`power` 0, 1, 2) after the token's first byte. */
-function length(view: DataView, at: number, power: number): number {
-  if (at + 1 + (1 << power) > view.byteLength) throw refused('it ends too early');
-  if (power === 0) return view.getUint8(at + 1);
-  return power === 1 ? view.getUint16(at + 1) : view.getUint32(at + 1);
+/** The first byte and a length of 2^power bytes. */
+function headOf(power: number): number {
+  return 1 + (1 << power);
 }
 
-/** The bytes of such a length and of what it counts. */
-function sized(view: DataView, at: number, power: number): number {
-  return (1 << power) + length(view, at, power);
+function lengthAt(view: DataView, at: number, power: number): number {
+  if (at + headOf(power) > view.byteLength) throw refused('it ends too early');
+  if (power === 0) return view.getUint8(at + 1);
+  return power === 1 ? view.getUint16(at + 1) : view.getUint32(at + 1);
 }
 
 function extension(view: DataView, at: number, head: number, payload: number): Token {
@@ -166,8 +183,13 @@ function text(head: number, payload: number): Token {
   return { kind: 'text', bytes: head + payload, head, count: 0 };
 }
 
+function container(kind: 'array' | 'map', head: number, count: number): Token {
+  return { kind, bytes: head, head, count };
+}
+
 function refused(why: string): SpillwayError {
-  return new SpillwayError('value_refused', `An untyped value was refused: ${why}. Send plain data, or give the message a schema.`);
+  const message = `An untyped value was refused: ${why}. Send plain data, or give the message a schema.`;
+  return new SpillwayError('value_refused', message);
 }
 
 function reason(cause: unknown): string {

@@ -1,0 +1,56 @@
+#!/usr/bin/env node
+// The `spillway` command. Plain JavaScript for any Node: it finds the right Node and the right files,
+// then hands over.
+//
+// In a checkout the sources run as they are, which takes a condition on the command line for the
+// `atomics-ring-buffer` workspace; in an installed package the compiled files run.
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import * as module from 'node:module';
+import { availableParallelism } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const WANTED_MAJOR = 24;
+const CONDITION = '--conditions=spillway-src';
+const here = dirname(fileURLToPath(import.meta.url));
+const source = join(here, 'main.ts');
+const isCheckout = existsSync(source);
+
+// Native calls of all threads share one pool, whose default of 4 a few embedders would fill; it is
+// read when the pool is first used.
+process.env.UV_THREADPOOL_SIZE ??= String(availableParallelism() + 4);
+
+const isRightNode = Number(process.versions.node.split('.')[0]) >= WANTED_MAJOR;
+if (isRightNode && (!isCheckout || process.execArgv.includes(CONDITION))) {
+  module.enableCompileCache?.();
+  const { main } = await import(isCheckout ? source : '../../dist/actors/console/main.js');
+  await main(process.argv.slice(2));
+} else {
+  handOver(isRightNode ? process.execPath : bundledNode());
+}
+
+/** The Node that the repo brings as a devDependency. */
+function bundledNode() {
+  try {
+    const require = module.createRequire(import.meta.url);
+    const node = join(dirname(require.resolve('node/package.json')), 'bin', process.platform === 'win32' ? 'node.exe' : 'node');
+    if (existsSync(node)) return node;
+  } catch {
+    // Not installed: said below.
+  }
+  console.error(`spillway needs Node ${WANTED_MAJOR} or newer and this is ${process.version}. Install a newer Node, or in a checkout run \`npm ci\`, which brings one.`);
+  process.exit(1);
+}
+
+/** Runs the same command under another Node or with the condition, in this process where the system can. */
+function handOver(node) {
+  const args = [...(isCheckout ? [CONDITION] : []), fileURLToPath(import.meta.url), ...process.argv.slice(2)];
+  // Signals, the terminal and the exit code stay one process's own.
+  if (typeof process.execve === 'function' && process.platform !== 'win32') process.execve(node, [node, ...args], process.env);
+  // Ctrl-C reaches both; the child answers it.
+  process.on('SIGINT', () => {});
+  const { status, error } = spawnSync(node, args, { stdio: 'inherit' });
+  if (error !== undefined) console.error(`spillway could not start ${node}: ${error.message}`);
+  process.exit(status ?? 1);
+}

@@ -1,0 +1,155 @@
+/** The command line: what it understands, and how its commands end. */
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { EXIT_DONE, EXIT_FAILED, EXIT_USAGE } from './exit-codes.ts';
+import { describeError } from './pipeline.ts';
+import { createReporter } from './reporter.ts';
+import { loadSettings } from './settings.ts';
+
+const write = (stream: NodeJS.WriteStream) => (text: string) => void stream.write(text);
+const stdout = write(process.stdout);
+const stderr = write(process.stderr);
+
+/** Codes of errors that are the caller's way of calling, not the world's. */
+const USAGE_CODES: ReadonlySet<string> = new Set(['config_invalid', 'query_empty', 'model_source_invalid']);
+/** A live line moves; lines in a file should be few. */
+const LIVE_MS = 100;
+const PLAIN_MS = 2_000;
+
+type Flags = Readonly<Record<string, unknown>>;
+
+/** Runs the command line and ends the process with its exit code. */
+export async function main(args: readonly string[]): Promise<void> {
+  let exitCode = EXIT_DONE;
+  const program = createProgram((code) => {
+    exitCode = code;
+  });
+  // A reader that closes the pipe early (head, a pager) is not an error.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+  try {
+    await program.parseAsync(args, { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError) exitCode = error.exitCode === 0 ? EXIT_DONE : EXIT_USAGE;
+    else {
+      const { code, message } = describeError(error);
+      if (args.includes('--json')) stdout(`${JSON.stringify({ event: 'error', code, message })}\n`);
+      else stderr(`spillway: ${message} [${code}]\n`);
+      exitCode = USAGE_CODES.has(code) ? EXIT_USAGE : EXIT_FAILED;
+    }
+  }
+  await flushed(process.stdout);
+  process.exit(exitCode);
+}
+
+function createProgram(exitWith: (code: number) => void): Command {
+  const program = new Command('spillway')
+    .description('Embed, index and search text inside this process, on supervised threads.')
+    .exitOverride()
+    .showHelpAfterError('(run with --help for examples)');
+
+  const index = new Option('--index <dir>', 'folder of the index (default: .spillway)');
+  const model = new Option('--model <model>', 'a GGUF file or hf:user/repo[:quant] (default: the built-in lexical model)');
+  const json = new Option('--json', 'one JSON object a line on standard output');
+
+  program
+    .command('embed')
+    .description('bring the index up to date with folders and files; only what has changed is embedded')
+    .argument('<path...>', 'folders or files; ignored files, links, binaries and large files are left out')
+    .addOption(index)
+    .addOption(model)
+    .option('--actors <n>', 'inference actors (default: one per core)', wholeNumber)
+    .option('--chunk-tokens <n>', 'estimated tokens of a chunk at the most (default: 256)', wholeNumber)
+    .option('--max-file-bytes <n>', 'larger files are skipped (default: 2097152)', wholeNumber)
+    .option('--rebuild', 'embed everything again, with this model and these settings', false)
+    .option('--verbose', 'list every skipped entry and masked secret', false)
+    .addOption(json)
+    .addHelpText('after', examples('spillway embed docs', 'spillway embed src docs --actors 2', 'spillway embed . --index /tmp/idx --model ./bge-small-q8_0.gguf', 'spillway embed docs --json | tail -1'))
+    .action(async (paths: string[], flags: Flags) => {
+      const { embedCommand } = await import('./embed-command.ts');
+      const isJson = flags['json'] === true;
+      const live = process.stderr.isTTY === true && !isJson;
+      exitWith(
+        await embedCommand({
+          paths,
+          rebuild: flags['rebuild'] === true,
+          settings: await loadSettings(settingFlags(flags)),
+          reporter: createReporter({ json: isJson, verbose: flags['verbose'] === true, stdout, stderr, live }),
+          progressMs: live ? LIVE_MS : PLAIN_MS,
+          interrupt: interruption(),
+        }),
+      );
+    });
+
+  program
+    .command('search')
+    .description('the chunks nearest to a query, best first')
+    .argument('<query>', 'what to look for')
+    .addOption(index)
+    .addOption(model)
+    .option('--limit <k>', 'hits at the most (default: 10)', hitLimit, 10)
+    .addOption(json)
+    .addHelpText('after', examples('spillway search "what happens to a message when its worker dies"', 'spillway search "back pressure" --limit 3', 'spillway search retry --json | head -1'))
+    .action(async (query: string, flags: Flags) => {
+      const { searchCommand } = await import('./search-command.ts');
+      const settings = await loadSettings(settingFlags(flags));
+      exitWith(await searchCommand({ query, limit: flags['limit'] as number, json: flags['json'] === true, settings, stdout }));
+    });
+
+  program
+    .command('status')
+    .description('what the index holds, its model and its generation')
+    .addOption(index)
+    .addOption(json)
+    .addHelpText('after', examples('spillway status', 'spillway status --index /tmp/idx --json'))
+    .action(async (flags: Flags) => {
+      const { statusCommand } = await import('./status-command.ts');
+      exitWith(await statusCommand({ json: flags['json'] === true, settings: await loadSettings(settingFlags(flags)), stdout }));
+    });
+
+  program.addHelpText('after', examples('spillway embed docs', 'spillway search "back pressure"', 'spillway status'));
+  return program;
+}
+
+/** The flags that are settings; the others steer the command itself. */
+function settingFlags({ index, model, actors, chunkTokens, maxFileBytes }: Flags): Flags {
+  return { index, model, actors, chunkTokens, maxFileBytes };
+}
+
+function examples(...lines: string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  $ ${line}`).join('\n')}`;
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('Expected a whole number.');
+  return Number(text);
+}
+
+function hitLimit(text: string): number {
+  const limit = wholeNumber(text);
+  if (limit < 1 || limit > 1_000) throw new InvalidArgumentError('Expected a number from 1 to 1000.');
+  return limit;
+}
+
+/**
+ * The first Ctrl-C lets the run drain. The second ends the process at once, and by SIGKILL, because
+ * leaving in order while a native call is in flight would abort; the index is made for that.
+ */
+function interruption(): AbortSignal {
+  const controller = new AbortController();
+  const onSignal = (): void => {
+    if (controller.signal.aborted) process.kill(process.pid, 'SIGKILL');
+    controller.abort();
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  return controller.signal;
+}
+
+/** Waits until a pipe has taken what was written; process.exit would cut it off. */
+function flushed(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    if (stream.destroyed || stream.writableLength === 0) resolve();
+    else stream.write('', () => resolve());
+  });
+}

@@ -1,0 +1,60 @@
+/** The supervised actors behind the commands, and how the command line finds and ends them. */
+import { SpillwayError, type ActorRef } from '../../kernel/index.ts';
+import { createSystem, type ChildSpec, type System } from '../../supervisors/index.ts';
+import { inferenceProtocol, inferenceSpec, type CheckedModel, type InferenceSpec } from '../inference/index.ts';
+import { ingestionProtocol, ingestionSpec, type IngestionSpec } from '../ingestion/index.ts';
+import { storageProtocol, storageSpec, type StorageSpec } from '../storage/index.ts';
+import type { Settings } from './settings.ts';
+
+export const STORAGE = 'storage';
+export const INGESTION = 'ingestion';
+
+/** An embedder may fail on many texts of a large folder and must still be restarted. */
+const SUPERVISOR = { intensity: 100, periodMs: 60_000 } as const;
+
+export function embedderIds(actors: number): string[] {
+  return Array.from({ length: actors }, (_, index) => `embedder-${index}`);
+}
+
+export function openSystem({ logLevel }: Pick<Settings, 'logLevel'>): Promise<System> {
+  return createSystem({ logLevel, supervisor: SUPERVISOR });
+}
+
+export function spawnStorage(system: System, dir: string): Promise<ActorRef<StorageSpec>> {
+  return system.spawn(storageSpec(STORAGE, { dir }), storageProtocol);
+}
+
+export function spawnIngestion(system: System): Promise<ActorRef<IngestionSpec>> {
+  return system.spawn(ingestionSpec(INGESTION), ingestionProtocol);
+}
+
+/** How an embedder is made; tests put a failing one in its place. */
+export type EmbedderSpecs = (id: string, model: CheckedModel) => ChildSpec;
+
+export const embedderSpec: EmbedderSpecs = (id, model) => inferenceSpec(id, { model });
+
+export function spawnEmbedder(system: System, spec: ChildSpec): Promise<ActorRef<InferenceSpec>> {
+  return system.spawn(spec, inferenceProtocol);
+}
+
+/** Ends the system on every path; a failure to end in time is reported, not hidden. */
+export async function withSystem<T>(settings: Pick<Settings, 'logLevel'>, work: (system: System) => Promise<T>): Promise<T> {
+  const system = await openSystem(settings);
+  let result: T;
+  try {
+    result = await work(system);
+  } catch (error) {
+    // The first error is the one to tell; that the system then also failed to close adds nothing.
+    await system.close().catch(() => {});
+    throw error;
+  }
+  await system.close();
+  return result;
+}
+
+/** The code and message of anything that was thrown. */
+export function describeError(error: unknown): { code: string; message: string } {
+  if (error instanceof SpillwayError) return { code: error.code, message: error.message };
+  const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return { code: 'unexpected', message };
+}

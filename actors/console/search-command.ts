@@ -1,0 +1,54 @@
+/** `spillway search`: the chunks of an index nearest to a query. */
+import { SpillwayError } from '../../kernel/index.ts';
+import { chooseModel } from '../inference/index.ts';
+import type { IndexStatus } from '../storage/index.ts';
+import { EXIT_DONE } from './exit-codes.ts';
+import { embedderSpec, spawnEmbedder, spawnStorage, withSystem } from './pipeline.ts';
+import type { Settings } from './settings.ts';
+import { snippet } from './snippet.ts';
+
+export interface SearchCommand {
+  readonly query: string;
+  readonly limit: number;
+  readonly json: boolean;
+  readonly settings: Settings;
+  readonly stdout: (text: string) => void;
+}
+
+const CALL_MS = 60_000;
+
+/** @returns the exit code. @throws SpillwayError `query_empty`, `index_missing`, `index_model_mismatch`, ... */
+export function searchCommand(command: SearchCommand): Promise<number> {
+  const { query, limit, settings, stdout } = command;
+  if (query.trim() === '') throw new SpillwayError('query_empty', 'The query is empty; give a few words to look for.');
+  return withSystem(settings, async (system) => {
+    const storage = await spawnStorage(system, settings.index);
+    const { status } = (await storage.ask('status', {}, { deadlineMs: CALL_MS })) as { status: IndexStatus };
+    // The index knows which model made it; naming one is only needed to override where it is found.
+    const source = settings.model ?? (status.model.name.startsWith('spillway-lexical') ? undefined : status.model.name);
+    const model = await chooseModel(source, { cacheDir: settings.cacheDir });
+    if (model.sha256 !== status.model.sha256) {
+      throw new SpillwayError(
+        'index_model_mismatch',
+        `The index was made with ${status.model.name} (${status.model.sha256.slice(0, 12)}), and the query would be embedded with ${model.name} (${model.sha256.slice(0, 12)}). Name the first with --model, or embed again with --rebuild.`,
+      );
+    }
+    const embedder = await spawnEmbedder(system, embedderSpec('embedder-0', model));
+    const { vectors, outcomes } = await embedder.ask('embed', { texts: [query] }, { deadlineMs: CALL_MS });
+    const { status: outcome, tokens, limit: most, reason } = outcomes[0]!;
+    if (outcome === 'empty') throw new SpillwayError('query_empty', 'The model sees no words in the query; give a few words to look for.');
+    if (outcome !== 'ok') {
+      throw new SpillwayError('query_refused', `The query was not embedded: ${outcome}${most === undefined ? '' : ` (${tokens} tokens, the model takes ${most})`}${reason === undefined ? '' : `: ${reason}`}. Shorten it.`);
+    }
+    const { hits } = await storage.ask('search', { vector: vectors, limit }, { deadlineMs: CALL_MS });
+    for (const { path, startLine, endLine, score, text } of hits) {
+      stdout(
+        command.json
+          ? `${JSON.stringify({ path, startLine, endLine, score, text })}\n`
+          : `${path}:${startLine}-${endLine}  ${score.toFixed(3)}\n${snippet(text, query)}\n\n`,
+      );
+    }
+    if (hits.length === 0 && !command.json) stdout('Nothing found: the index is empty.\n');
+    return EXIT_DONE;
+  });
+}

@@ -1,0 +1,26 @@
+/**
+ * The error codes of model files and embedding backends, each with what it means and what to do.
+ *
+ * The codes that begin with `model_` come from the header check and from the search for a model,
+ * before native code has seen the file; those that begin with `backend_` come from the library
+ * that runs the model.
+ */
+export const INFERENCE_ERRORS = {
+  model_missing: 'There is no file at the path of the model. Check the path, or name a model with --model.',
+  model_unreadable: 'The model file cannot be read, or is not a regular file. Check its permissions and the path.',
+  model_not_gguf: 'The file does not begin like a GGUF file of a version this program reads. Convert the model to GGUF version 2 or 3.',
+  model_truncated: 'The model file ends before its header says it does. Download or copy it again.',
+  model_malformed: 'The header of the model file contradicts itself or its architecture. Download or convert it again.',
+  model_unsupported: 'The model is well formed, but cannot be used to embed text here. Choose an embedding model.',
+  model_too_complex: 'The header of the model file is larger than the limits of the header check. Choose another model.',
+  model_changed: 'The model file changed while it was read. Wait until it is complete, then try again.',
+  model_write_failed: 'A model file could not be written. Check the free space and the permissions of its folder.',
+  model_source_invalid: 'The model is neither a path nor an hf: URI of the form hf:user/repo[:quant] or hf:user/repo/file.gguf.',
+  model_download_failed: 'The model could not be downloaded. Check the connection and the name, or give the path of a file.',
+  model_download_cancelled: 'The download of the model was cancelled. Run again to continue it.',
+  backend_unavailable: 'The native library of the backend could not be loaded on this machine. Reinstall the package for this platform.',
+  backend_load_failed: 'The native library refused the model. Choose another model, or convert it again.',
+  backend_self_test_failed: 'The model loaded, but its first vector is empty, zero or not finite. Choose another model.',
+} as const;
+
+export type InferenceErrorCode = keyof typeof INFERENCE_ERRORS;

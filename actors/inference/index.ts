@@ -1,0 +1,13 @@
+export type { InferenceArgs, ModelQuery } from './actor.ts';
+export { Embedder, createEmbedder } from './embedder.ts';
+export type { EmbedderOptions } from './embedder.ts';
+export { BATCH_UNITS_MAX, EmbedderPool, TEXT_UNITS_MAX, batchTextsMax } from './embedder-pool.ts';
+export type { EmbedReply, PoolOptions } from './embedder-pool.ts';
+export { INFERENCE_ERRORS } from './error-codes.ts';
+export type { InferenceErrorCode } from './error-codes.ts';
+export { inferenceProtocol } from './messages.ts';
+export type { InferenceSpec } from './messages.ts';
+export { chooseModel } from './model-choice.ts';
+export type { CheckedModel } from './model-choice.ts';
+export { cacheFolder } from './model-source.ts';
+export { inferenceSpec } from './spec.ts';

@@ -1,0 +1,3 @@
+export { LEXICAL_MODEL_NAME } from './synthesis.ts';
+export { LEXICAL_MODEL_SHA256, ensureLexicalModel } from './cached-model.ts';
+export { LEXICAL_ERRORS, type LexicalErrorCode } from './error-codes.ts';

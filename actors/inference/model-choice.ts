@@ -1,0 +1,41 @@
+/**
+ * From what a user named to a model file that may be shown to native code: found or downloaded or
+ * synthesized, its header checked, its hash known.
+ */
+import { checkGgufHeader, hashModel } from './gguf/header.ts';
+import { ensureLexicalModel } from './lexical/index.ts';
+import { cacheFolder, resolveModel, type ModelSourceOptions } from './model-source.ts';
+
+/** A model file that has passed the header check. Plain data: it travels in a child spec. */
+export interface CheckedModel {
+  readonly path: string;
+  /** For people: the model's own name, or the URI it was asked for by. */
+  readonly name: string;
+  readonly sha256: string;
+  /** Values in each vector. */
+  readonly dimensions: number;
+  /** Tokens it was trained to take. */
+  readonly contextLength: number;
+  /** Whether it is the built-in lexical model. */
+  readonly builtIn: boolean;
+}
+
+/**
+ * @param source a path, an `hf:` URI, or undefined for the built-in model
+ * @throws SpillwayError the codes of `resolveModel`, `ensureLexicalModel` and `checkGgufHeader`
+ */
+export async function chooseModel(source: string | undefined, options: ModelSourceOptions = {}): Promise<CheckedModel> {
+  if (source === undefined) {
+    const { path, sha256 } = await ensureLexicalModel(options.cacheDir ?? cacheFolder());
+    return { ...checked(path), path, sha256, builtIn: true };
+  }
+  const { path } = await resolveModel(source, options);
+  // The header first: it is short, and a file that is no model need not be hashed.
+  const header = checked(path);
+  return { ...header, path, sha256: await hashModel(path), builtIn: false };
+}
+
+function checked(path: string): Pick<CheckedModel, 'name' | 'dimensions' | 'contextLength'> {
+  const { name, embeddingLength, contextLength } = checkGgufHeader(path);
+  return { name, dimensions: embeddingLength, contextLength };
+}

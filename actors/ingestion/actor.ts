@@ -1,0 +1,52 @@
+/** The ingestion actor: runs one run at a time and can be interrupted and asked meanwhile. */
+import type { SharedCounters } from 'atomics-ring-buffer';
+import { SpillwayError, defineActor } from '../../kernel/index.ts';
+import { EmbedderPool, inferenceProtocol } from '../inference/index.ts';
+import { storageProtocol } from '../storage/index.ts';
+import { EmbedQueue } from './embed-queue.ts';
+import { IndexRun, recipeSettings } from './index-run.ts';
+import { INGESTION_COUNTERS, ingestionProtocol, type IngestionCounter, type IngestionSpec } from './messages.ts';
+import { Notices } from './notices.ts';
+import { RunStore } from './run-store.ts';
+import { createSanitizer } from './sanitizer.ts';
+import { resolveSources } from './source-roots.ts';
+
+export const ingestion = defineActor<IngestionSpec, undefined>({
+  protocol: ingestionProtocol,
+  counters: INGESTION_COUNTERS,
+  start(context) {
+    const notices = new Notices();
+    const counters = context.counters as SharedCounters<IngestionCounter>;
+    const sanitizer = createSanitizer();
+    let current: IndexRun | undefined;
+    return {
+      handlers: {
+        async run(request) {
+          if (current !== undefined) throw new SpillwayError('run_in_progress', 'A run is in progress; interrupt it first.');
+          const sources = resolveSources(request.paths);
+          const storage = await context.resolve(request.storage, storageProtocol);
+          const embedders = await Promise.all(request.embedders.map((name) => context.resolve(name, inferenceProtocol)));
+          const { runId, model, rebuild } = request;
+          const settings = recipeSettings(request);
+          const store = new RunStore(storage, { runId, root: sources.commonPath, model, settings, rebuild });
+          const queue = new EmbedQueue(new EmbedderPool(embedders), store, model.dimensions, {
+            onEmbedded: (chunks) => counters.add('embedded', chunks),
+            onFailed(job, reason) {
+              counters.add('skipped');
+              notices.add({ kind: 'skipped', path: job.path, reason: 'not_embeddable', detail: reason });
+            },
+          });
+          current = new IndexRun(request, { sources, store, queue, sanitizer, notices, counters });
+          try {
+            return await current.execute();
+          } finally {
+            current = undefined;
+          }
+        },
+        interrupt: () => current?.interrupt(),
+        takeNotices: () => notices.take(),
+      },
+      stop: () => current?.interrupt(),
+    };
+  },
+});

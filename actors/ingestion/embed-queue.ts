@@ -1,0 +1,134 @@
+/**
+ * From planned chunks to stored files: fills batches, keeps every embedder busy with one batch in hand
+ * and one waiting, and stores the files whose last vector has come.
+ *
+ * Bounded by its batches: `push` waits while as many are on their way as the embedders can take.
+ */
+import { BATCH_UNITS_MAX, batchTextsMax, type EmbedderPool } from '../inference/index.ts';
+import type { ChunkItem, FileJob, FileSegmentMessage } from './file-job.ts';
+import type { RunStore } from './run-store.ts';
+
+/** Batches on their way for each embedder: one in its hands, one in its lane. */
+const BATCHES_PER_EMBEDDER = 2;
+
+export interface EmbedQueueEvents {
+  onEmbedded(chunks: number): void;
+  /** A file could not be embedded; what the index holds for it stays. */
+  onFailed(job: FileJob, reason: string): void;
+}
+
+export class EmbedQueue {
+  readonly #pool: EmbedderPool;
+  readonly #store: RunStore;
+  readonly #events: EmbedQueueEvents;
+  readonly #textsMax: number;
+  readonly #onTheirWay = new Set<Promise<void>>();
+  #batch: ChunkItem[] = [];
+  #batchUnits = 0;
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(pool: EmbedderPool, store: RunStore, dimensions: number, events: EmbedQueueEvents) {
+    this.#pool = pool;
+    this.#store = store;
+    this.#events = events;
+    this.#textsMax = batchTextsMax(dimensions);
+  }
+
+  /** Takes one chunk; waits while the queue is full. @throws what a former batch failed with */
+  async push(item: ChunkItem): Promise<void> {
+    const units = item.chunk.text.length;
+    if (this.#batch.length >= this.#textsMax || this.#batchUnits + units > BATCH_UNITS_MAX) await this.#dispatch();
+    this.#batch.push(item);
+    this.#batchUnits += units;
+  }
+
+  /** Stores a file without chunks. */
+  async storeEmpty(job: FileJob): Promise<void> {
+    await this.#storeFiles([job]);
+  }
+
+  /** Sends the last batch and waits until all are stored. @throws what a batch failed with */
+  async drain(): Promise<void> {
+    await this.#dispatch();
+    await Promise.all(this.#onTheirWay);
+    this.#check();
+  }
+
+  async #dispatch(): Promise<void> {
+    this.#check();
+    const items = this.#batch;
+    if (items.length === 0) return;
+    this.#batch = [];
+    this.#batchUnits = 0;
+    while (this.#onTheirWay.size >= this.#pool.size * BATCHES_PER_EMBEDDER) await Promise.race(this.#onTheirWay);
+    this.#check();
+    const work = this.#embedAndStore(items)
+      .catch((error: unknown) => {
+        this.#failure ??= { error };
+      })
+      .finally(() => this.#onTheirWay.delete(work));
+    this.#onTheirWay.add(work);
+  }
+
+  #check(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  async #embedAndStore(items: readonly ChunkItem[]): Promise<void> {
+    const settled = new Set<FileJob>();
+    for (let waiting = items; waiting.length > 0; ) {
+      const batch = waiting.slice(0, this.#textsMax);
+      const again = await this.#embed(batch);
+      waiting = [...again, ...waiting.slice(batch.length)];
+      for (const { job } of batch) if (job.isSettled) settled.add(job);
+    }
+    await this.#storeFiles([...settled]);
+  }
+
+  /** @returns the parts of chunks that were too long */
+  async #embed(batch: readonly ChunkItem[]): Promise<ChunkItem[]> {
+    const { vectors, dimensions, outcomes } = await this.#pool.embed(batch.map(({ chunk }) => chunk.text));
+    const again: ChunkItem[] = [];
+    let embedded = 0;
+    batch.forEach(({ job, chunk }, index) => {
+      const { status, reason } = outcomes[index]!;
+      if (status === 'ok') {
+        job.embedded(chunk, vectors.slice(index * dimensions, (index + 1) * dimensions));
+        embedded++;
+      } else if (status === 'empty') job.blank();
+      else if (status === 'too_long' || status === 'too_many_bytes') {
+        again.push(...job.tooLong(chunk).map((part) => ({ job, chunk: part })));
+      } else job.failed(reason ?? status);
+    });
+    this.#events.onEmbedded(embedded);
+    return again;
+  }
+
+  async #storeFiles(jobs: readonly FileJob[]): Promise<void> {
+    const segments: FileSegmentMessage[] = [];
+    for (const job of jobs) {
+      if (job.failure === undefined) segments.push(...job.segments(this.#textsMax));
+      else {
+        await this.#store.call('touch', { paths: [job.path] });
+        this.#events.onFailed(job, job.failure);
+      }
+    }
+    for (const group of groupSegments(segments, this.#textsMax)) await this.#store.call('put', { segments: group });
+  }
+}
+
+/** Packs segments into messages of at most `chunksMax` chunks, so that small files share a transaction. */
+function groupSegments(segments: readonly FileSegmentMessage[], chunksMax: number): FileSegmentMessage[][] {
+  const groups: FileSegmentMessage[][] = [];
+  let room = 0;
+  for (const segment of segments) {
+    const cost = Math.max(1, segment.chunks.length);
+    if (cost > room) {
+      groups.push([]);
+      room = chunksMax;
+    }
+    groups.at(-1)!.push(segment);
+    room -= cost;
+  }
+  return groups;
+}

@@ -1,0 +1,13 @@
+/** The child spec of the storage actor. */
+import { siblingModule } from '../../kernel/index.ts';
+import type { ChildSpec } from '../../supervisors/index.ts';
+import type { StorageArgs } from './actor.ts';
+
+export function storageSpec(id: string, args: StorageArgs): ChildSpec {
+  return {
+    id,
+    start: { module: siblingModule('actor', import.meta.url), export: 'storage', args },
+    restart: 'permanent',
+    shutdownMs: 10_000,
+  };
+}
