@@ -8,7 +8,6 @@
  */
 import { defineActor } from '../../kernel/index.ts';
 import type { EmbeddingBackend, TruncatePolicy } from './backend.ts';
-import { llamaBackend } from './llama-backend.ts';
 import { inferenceProtocol, type InferenceSpec } from './messages.ts';
 import { chooseModel, type CheckedModel } from './model-choice.ts';
 
@@ -34,6 +33,8 @@ export const inference = defineActor<InferenceSpec, InferenceArgs>({
     const backend = (): Promise<EmbeddingBackend> => (loading ??= open());
     const open = async (): Promise<EmbeddingBackend> => {
       const { path, sha256 } = 'sha256' in model ? model : await chooseModel(model.source, cacheOf(model));
+      // With the first use, like the model: a run that finds nothing to embed needs neither.
+      const { llamaBackend } = await import('./llama-backend.ts');
       return llamaBackend.load(path, {
         sha256,
         nowMs: () => context.clock.monotonicMs(),

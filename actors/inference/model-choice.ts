@@ -3,7 +3,6 @@
  * synthesized, its header checked, its hash known.
  */
 import { checkGgufHeader, hashModel } from './gguf/header.ts';
-import { ensureLexicalModel } from './lexical/index.ts';
 import { cacheFolder, resolveModel, type ModelSourceOptions } from './model-source.ts';
 
 /** A model file that has passed the header check. Plain data: it travels in a child spec. */
@@ -26,6 +25,8 @@ export interface CheckedModel {
  */
 export async function chooseModel(source: string | undefined, options: ModelSourceOptions = {}): Promise<CheckedModel> {
   if (source === undefined) {
+    // Its word list is only read when the built-in model is wanted.
+    const { ensureLexicalModel } = await import('./lexical/index.ts');
     const { path, sha256 } = await ensureLexicalModel(options.cacheDir ?? cacheFolder());
     return { ...checked(path), path, sha256, builtIn: true };
   }

@@ -8,7 +8,6 @@
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { resolveModelFile } from 'node-llama-cpp';
 import { SpillwayError } from '../../kernel/index.ts';
 
 const URI_PREFIX = 'hf:';
@@ -51,6 +50,7 @@ export async function resolveModel(source: string, options: ModelSourceOptions =
 }
 
 async function cachedModel(source: string, directory: string): Promise<string | undefined> {
+  const { resolveModelFile } = await llamaLibrary();
   // The library answers "not there" with an exception, and asks the network for nothing here.
   return await resolveModelFile(source, { directory, cli: false, download: false }).catch(() => undefined);
 }
@@ -58,6 +58,7 @@ async function cachedModel(source: string, directory: string): Promise<string | 
 async function download(source: string, directory: string, { onProgress, signal, endpoint = defaultEndpoint() }: ModelSourceOptions): Promise<string> {
   try {
     await probe(endpoint, signal);
+    const { resolveModelFile } = await llamaLibrary();
     return await resolveModelFile(source, {
       directory, cli: false, deleteTempFileOnCancel: false, endpoints: { huggingFace: endpoint },
       onProgress: ({ downloadedSize, totalSize }) => onProgress?.({ downloadedBytes: downloadedSize, totalBytes: totalSize }),
@@ -73,6 +74,11 @@ async function download(source: string, directory: string, { onProgress, signal,
       { cause, details: { source, directory } },
     );
   }
+}
+
+/** Loaded for an `hf:` URI only: it takes longer to load than all the rest of a command. */
+function llamaLibrary(): Promise<typeof import('node-llama-cpp')> {
+  return import('node-llama-cpp');
 }
 
 /** Any answer will do. Without this an unreachable host is retried for minutes before the user hears of it. */

@@ -8,7 +8,7 @@ import { IndexRun, recipeSettings } from './index-run.ts';
 import { INGESTION_COUNTERS, ingestionProtocol, type IngestionCounter, type IngestionSpec } from './messages.ts';
 import { Notices } from './notices.ts';
 import { RunStore } from './run-store.ts';
-import { createSanitizer } from './sanitizer.ts';
+import type { Sanitizer } from './sanitizer.ts';
 import { resolveSources } from './source-roots.ts';
 
 export const ingestion = defineActor<IngestionSpec, undefined>({
@@ -17,7 +17,7 @@ export const ingestion = defineActor<IngestionSpec, undefined>({
   start(context) {
     const notices = new Notices();
     const counters = context.counters as SharedCounters<IngestionCounter>;
-    const sanitizer = createSanitizer();
+    const sanitizer = lazySanitizer();
     let current: IndexRun | undefined;
     return {
       handlers: {
@@ -50,3 +50,14 @@ export const ingestion = defineActor<IngestionSpec, undefined>({
     };
   },
 });
+
+/** Its rules take long to load, and a run that finds nothing changed does not need them. */
+function lazySanitizer(): Sanitizer {
+  let loading: Promise<Sanitizer> | undefined;
+  return {
+    async sanitize(text, path) {
+      loading ??= import('./sanitizer.ts').then(({ createSanitizer }) => createSanitizer());
+      return (await loading).sanitize(text, path);
+    },
+  };
+}

@@ -19,8 +19,10 @@ export type Connection = Database.Database;
 
 /** 16 KiB: at 256 dimensions a 4 KiB page holds three vectors and wastes a quarter of itself. */
 const PAGE_SIZE_BYTES = 16_384;
-/** Bounds the memory of a connection whatever the size of the index. */
-const CACHE_SIZE_KIB = 65_536;
+/** A reader scans, and gains from a large cache. */
+const READER_CACHE_SIZE_KIB = 65_536;
+/** A writer appends, gains little, and with a large cache its process grew with the index. */
+const WRITER_CACHE_SIZE_KIB = 4096;
 /** The log shrinks to this after a checkpoint; it grows to it only by one large transaction. */
 const LOG_SIZE_LIMIT_BYTES = 64 * 1024 * 1024;
 /** How long a reader waits for the instant in which another connection recovers or resets the log. */
@@ -33,7 +35,7 @@ export function openConnection(file: string, access: { readonly: boolean; maxSiz
     loadVectorFunctions(db);
     db.pragma('temp_store = MEMORY');
     db.pragma('mmap_size = 0');
-    db.pragma(`cache_size = -${CACHE_SIZE_KIB}`);
+    db.pragma(`cache_size = -${access.readonly ? READER_CACHE_SIZE_KIB : WRITER_CACHE_SIZE_KIB}`);
     if (!access.readonly) {
       // The page size is fixed by the first write, which is the change of journal mode.
       db.pragma(`page_size = ${PAGE_SIZE_BYTES}`);

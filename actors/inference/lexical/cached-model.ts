@@ -3,8 +3,8 @@
  * damaged.
  *
  * The model is the same bytes on every machine, so its hash is known before it is written. Every
- * start reads the whole file to compare, which takes some 20 ms and keeps a half-written or damaged
- * file from answering with wrong vectors. Two processes may do this at once: each writes a file of
+ * start reads the whole file to compare, which is cheap beside loading it, and keeps a damaged file
+ * from answering with wrong vectors. Two processes may do this at once: each writes a file of
  * its own and renames it, and either name stands for the same bytes.
  */
 import assert from 'node:assert';

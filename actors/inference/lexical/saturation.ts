@@ -67,12 +67,11 @@ export function writeCode(piece: Piece, row: Float32Array): void {
 
 /** The head's matrices, each `[ROW_DIMENSIONS, ROW_DIMENSIONS]`: row `o` holds the weights of output `o`. */
 export function attentionMatrices(): { query: Float32Array; key: Float32Array; value: Float32Array; output: Float32Array } {
-  const matrix = (): Float32Array => new Float32Array(ROW_DIMENSIONS * ROW_DIMENSIONS);
-  const query = matrix();
-  const key = matrix();
-  const value = matrix();
-  const output = matrix();
-  const at = (row: number, column: number): number => row * ROW_DIMENSIONS + column;
+  const size = ROW_DIMENSIONS * ROW_DIMENSIONS;
+  const query = new Float32Array(size);
+  const key = new Float32Array(size);
+  const value = new Float32Array(size);
+  const output = new Float32Array(size);
   for (let i = 0; i < CONTENT_DIMENSIONS; i++) {
     value[at(i, i)] = 1;
     output[at(i, i)] = -1;
@@ -87,4 +86,9 @@ export function attentionMatrices(): { query: Float32Array; key: Float32Array; v
   query[at(ASKING, ASKING)] = askGain;
   key[at(ASKING, ASKED)] = askGain;
   return { query, key, value, output };
+}
+
+/** Index of the weight from input `column` to output `row`. */
+function at(row: number, column: number): number {
+  return row * ROW_DIMENSIONS + column;
 }

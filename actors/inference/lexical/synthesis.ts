@@ -44,7 +44,6 @@ export function synthesizeLexicalModel(path: string): { sizeBytes: number; sha25
 }
 
 function metadataOf(pieces: readonly Piece[]): Record<string, GgufValue> {
-  const special = (token: (typeof SPECIAL_TOKENS)[number]): GgufValue => u32(SPECIAL_TOKENS.indexOf(token));
   return {
     'general.architecture': str('bert'),
     'general.name': str(LEXICAL_MODEL_NAME),
@@ -61,17 +60,21 @@ function metadataOf(pieces: readonly Piece[]): Record<string, GgufValue> {
     'tokenizer.ggml.token_type_count': u32(1),
     'tokenizer.ggml.tokens': strArray(pieces.map(({ token }) => token)),
     'tokenizer.ggml.token_type': i32Array(pieces.map(({ kind }) => (kind === 'special' ? TOKEN_TYPE.control : TOKEN_TYPE.normal))),
-    'tokenizer.ggml.padding_token_id': special('[PAD]'),
-    'tokenizer.ggml.unknown_token_id': special('[UNK]'),
-    'tokenizer.ggml.cls_token_id': special('[CLS]'),
-    'tokenizer.ggml.bos_token_id': special('[CLS]'),
-    'tokenizer.ggml.seperator_token_id': special('[SEP]'),
-    'tokenizer.ggml.mask_token_id': special('[MASK]'),
+    'tokenizer.ggml.padding_token_id': idOf('[PAD]'),
+    'tokenizer.ggml.unknown_token_id': idOf('[UNK]'),
+    'tokenizer.ggml.cls_token_id': idOf('[CLS]'),
+    'tokenizer.ggml.bos_token_id': idOf('[CLS]'),
+    'tokenizer.ggml.seperator_token_id': idOf('[SEP]'),
+    'tokenizer.ggml.mask_token_id': idOf('[MASK]'),
     // llama.cpp strips accents by keeping the first code point of each decomposition. Of a Korean
     // syllable that leaves the first consonant, so the vocabulary deals with accents instead.
     'tokenizer.ggml.normalizer.lowercase': bool(true),
     'tokenizer.ggml.normalizer.strip_accents': bool(false),
   };
+}
+
+function idOf(token: (typeof SPECIAL_TOKENS)[number]): GgufValue {
+  return u32(SPECIAL_TOKENS.indexOf(token));
 }
 
 function tensorsOf({ pieces, ngramRarity }: LexicalVocabulary): GgufTensor[] {

@@ -17,7 +17,7 @@ export const SPECIAL_TOKENS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'] as 
 
 /**
  * - `special`: put around a text, or never seen; only `[UNK]` stands for content.
- * - `word`: a whole word; `rarity` as in `readCommonWords`.
+ * - `word`: a whole word.
  * - `start`, `inner`: an n-gram of ASCII letters and digits, at the start of a word or within it.
  * - `letter`, `pair`: one or two letters of another script. `han`: a character that is a word.
  * - `mark`: punctuation and symbols. `silent`: without weight.
@@ -30,7 +30,7 @@ export interface Piece {
   readonly kind: PieceKind;
   /** The token without `WORD_START`. */
   readonly text: string;
-  /** Of words: half the base-2 logarithm's steps, 0 for a word that every paragraph has. */
+  /** Of words, as in `readCommonWords`; 0 for all else. */
   readonly rarity: number;
 }
 
@@ -49,7 +49,7 @@ export interface LexicalVocabulary {
   readonly ngramRarity: (ngram: string) => number;
 }
 
-/** Builds the vocabulary; the same on every machine. Takes about 150 ms. */
+/** Builds the vocabulary; the same on every machine. */
 export function buildVocabulary(): LexicalVocabulary {
   const words = readCommonWords();
   const pieces = new Map<string, Piece>();

@@ -1,0 +1,27 @@
+/**
+ * The door of the package: what an application needs to run supervised actors and to embed text.
+ * `spillway/kernel` and `spillway/supervisors` have the parts that fewer need.
+ */
+export { SpillwayError, defineActor, defineProtocol, siblingModule } from '../kernel/index.ts';
+export type {
+  ActorContext,
+  ActorDefinition,
+  ActorRef,
+  ActorSource,
+  AskOptions,
+  Behaviour,
+  Handlers,
+  Log,
+  LogLevel,
+  MessageContext,
+  MessageSpec,
+  Protocol,
+  ProtocolSpec,
+  ReplyOf,
+  RequestOf,
+  StopReason,
+} from '../kernel/index.ts';
+export { System, createSystem } from '../supervisors/index.ts';
+export type { ActorHealth, ChildSpec, ChildStatus, SupervisorFlags, SystemOptions } from '../supervisors/index.ts';
+export { Embedder, createEmbedder } from './inference/index.ts';
+export type { EmbedderOptions } from './inference/index.ts';
