@@ -25,18 +25,27 @@ import { parseArgs } from 'node:util';
 import { ensureLexicalModel } from '../actors/inference/lexical/index.ts';
 import { llamaBackend } from '../actors/inference/llama-backend.ts';
 
-const { values: options } = parseArgs({
-  options: {
-    folder: { type: 'string', multiple: true, default: [new URL('../node_modules', import.meta.url).pathname] },
-    kind: { type: 'string', default: 'paragraph' },
-    extension: { type: 'string', multiple: true, default: ['.md'] },
-    words: { type: 'string', default: '5' },
-    seeds: { type: 'string', default: '3' },
-    limit: { type: 'string', default: '2000' },
-    model: { type: 'string' },
-    json: { type: 'boolean', default: false },
-  },
-});
+export interface KnownItemOptions {
+  readonly print: (line: string) => void;
+  readonly folders?: readonly string[];
+  readonly extensions?: readonly string[];
+  readonly kind?: 'paragraph' | 'chunk';
+  /** Words in a query. */
+  readonly words?: number;
+  readonly seeds?: number;
+  /** The most items; drawn at random from all. */
+  readonly limit?: number;
+  /** Path of a GGUF file; the built-in model if left out. */
+  readonly model?: string;
+}
+
+export interface KnownItemReport {
+  readonly model: string;
+  readonly items: number;
+  readonly words: number;
+  readonly itemsPerSecond: number;
+  readonly runs: readonly { readonly seed: number; readonly r1: number; readonly r5: number }[];
+}
 
 const SKIPPED_FOLDER = new Set(['typescript', '@typescript', 'node', '.bin', '.cache', '.vite', '.vitest']);
 const FILE_BYTES_MAX = 400_000;
@@ -75,11 +84,11 @@ function shuffle<T>(items: T[], random: Random): T[] {
 
 const wordsOf = (text: string): string[] => text.toLowerCase().match(/[\p{L}\p{M}\p{N}]+/gu) ?? [];
 
-function* files(folder: string): Generator<string> {
+function* files(folder: string, extensions: readonly string[]): Generator<string> {
   for (const entry of readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const path = join(folder, entry.name);
-    if (entry.isDirectory() && !SKIPPED_FOLDER.has(entry.name)) yield* files(path);
-    else if (entry.isFile() && options.extension.some((end) => entry.name.endsWith(end)) && statSync(path).size <= FILE_BYTES_MAX) yield path;
+    if (entry.isDirectory() && !SKIPPED_FOLDER.has(entry.name)) yield* files(path, extensions);
+    else if (entry.isFile() && extensions.some((end) => entry.name.endsWith(end)) && statSync(path).size <= FILE_BYTES_MAX) yield path;
   }
 }
 
@@ -136,7 +145,10 @@ function misspell(word: string, random: Random): string {
     if (kind === 0) changed.splice(at, 1);
     else if (kind === 1) changed.splice(at, 0, letter);
     else if (kind === 2) changed[at] = letter;
-    else changed.splice(Math.min(at, letters.length - 2), 2, ...letters.slice(Math.min(at, letters.length - 2)).slice(0, 2).reverse());
+    else {
+      const first = Math.max(0, Math.min(at, letters.length - 2));
+      changed.splice(first, 2, ...letters.slice(first, first + 2).toReversed());
+    }
     if (changed.join('') !== word) return changed.join('');
     if (new Set(letters).size === 1) return `${word}${word}`;
   }
@@ -150,53 +162,82 @@ function queryFor(item: string, wordCount: number, random: Random): string {
   return shuffle(words, random).join(' ');
 }
 
-const seeds = Number(options.seeds);
-const wordCount = Number(options.words);
-const split = options.kind === 'chunk' ? chunksOf : paragraphsOf;
-const found: string[] = [];
-for (const folder of options.folder) for (const path of files(folder)) found.push(...split(readFileSync(path, 'utf8')));
-const items = shuffle(distinct(found), randomFrom(0)).slice(0, Number(options.limit));
+/** Runs the experiment. Prints one line for each seed. */
+export async function run({
+  print, folders = [new URL('../node_modules', import.meta.url).pathname], extensions = ['.md'], kind = 'paragraph', words = 5, seeds = 3, limit = 2000, model,
+}: KnownItemOptions): Promise<KnownItemReport> {
+  const split = kind === 'chunk' ? chunksOf : paragraphsOf;
+  const found: string[] = [];
+  for (const folder of folders) for (const path of files(folder, extensions)) found.push(...split(readFileSync(path, 'utf8')));
+  const items = shuffle(distinct(found), randomFrom(0)).slice(0, limit);
 
-const cacheFolder = options.model === undefined ? mkdtempSync(join(tmpdir(), 'spillway-known-item-')) : undefined;
-const modelPath = options.model ?? (await ensureLexicalModel(cacheFolder!)).path;
-const backend = await llamaBackend.load(modelPath, { truncate: 'right' });
-try {
-  const { dimensions } = backend.model;
-  const embed = async (texts: readonly string[]): Promise<Float32Array> =>
-    (await backend.embed(texts, { cancelled: () => false, deadlineMs: Infinity })).vectors;
-  const startedMs = performance.now();
-  const itemVectors = await embed(items);
-  const embedMs = performance.now() - startedMs;
-
-  const runs: { seed: number; r1: number; r5: number }[] = [];
-  for (let seed = 1; seed <= seeds; seed++) {
-    const random = randomFrom(seed);
-    const queryVectors = await embed(items.map((item) => queryFor(item, wordCount, random)));
-    let at1 = 0;
-    let at5 = 0;
-    for (let q = 0; q < items.length; q++) {
-      const query = queryVectors.subarray(q * dimensions, (q + 1) * dimensions);
-      const similarity = (i: number): number => {
-        let sum = 0;
-        for (let k = 0, at = i * dimensions; k < dimensions; k++) sum += query[k]! * itemVectors[at + k]!;
-        return sum;
-      };
-      const own = similarity(q);
-      let nearer = 0;
-      // A tie, or a vector that is not a number, counts against the model.
-      for (let i = 0; i < items.length && nearer < 5; i++) if (i !== q && !(similarity(i) < own)) nearer++;
-      if (nearer < 1) at1++;
-      if (nearer < 5) at5++;
+  const cacheFolder = model === undefined ? mkdtempSync(join(tmpdir(), 'spillway-known-item-')) : undefined;
+  try {
+    const backend = await llamaBackend.load(model ?? (await ensureLexicalModel(cacheFolder!)).path, { truncate: 'right' });
+    try {
+      const { dimensions, name } = backend.model;
+      const embed = async (texts: readonly string[]): Promise<Float32Array> =>
+        (await backend.embed(texts, { cancelled: () => false, deadlineMs: Infinity })).vectors;
+      const startedMs = performance.now();
+      const itemVectors = await embed(items);
+      const itemsPerSecond = Math.round((items.length / (performance.now() - startedMs)) * 1000);
+      print(`${name}: ${items.length} items (${kind}), ${words} words each, one misspelt; ${itemsPerSecond} items/s embedded`);
+      const runs: { seed: number; r1: number; r5: number }[] = [];
+      for (let seed = 1; seed <= seeds; seed++) {
+        const random = randomFrom(seed);
+        const queryVectors = await embed(items.map((item) => queryFor(item, words, random)));
+        const { r1, r5 } = rank(queryVectors, itemVectors, dimensions);
+        print(`seed ${seed}: R@1 ${r1.toFixed(3)}  R@5 ${r5.toFixed(3)}`);
+        runs.push({ seed, r1, r5 });
+      }
+      return { model: name, items: items.length, words, itemsPerSecond, runs };
+    } finally {
+      await backend.close();
     }
-    runs.push({ seed, r1: at1 / items.length, r5: at5 / items.length });
+  } finally {
+    if (cacheFolder !== undefined) rmSync(cacheFolder, { recursive: true, force: true });
   }
-  const report = { model: backend.model.name, items: items.length, words: wordCount, itemsPerSecond: Math.round((items.length / embedMs) * 1000), runs };
-  if (options.json) console.log(JSON.stringify(report));
-  else {
-    console.log(`${report.model}: ${report.items} items (${options.kind}), ${wordCount} words each, one misspelt; ${report.itemsPerSecond} items/s embedded`);
-    for (const { seed, r1, r5 } of runs) console.log(`seed ${seed}: R@1 ${r1.toFixed(3)}  R@5 ${r5.toFixed(3)}`);
+}
+
+/** Query `q` looks for item `q`, by the inner product of unit vectors. */
+function rank(queryVectors: Float32Array, itemVectors: Float32Array, dimensions: number): { r1: number; r5: number } {
+  const count = itemVectors.length / dimensions;
+  let at1 = 0;
+  let at5 = 0;
+  for (let q = 0; q < count; q++) {
+    const query = queryVectors.subarray(q * dimensions, (q + 1) * dimensions);
+    const own = similarity(query, itemVectors, q);
+    let nearer = 0;
+    // A tie, or a vector that is not a number, counts against the model.
+    for (let i = 0; i < count && nearer < 5; i++) if (i !== q && !(similarity(query, itemVectors, i) < own)) nearer++;
+    if (nearer < 1) at1++;
+    if (nearer < 5) at5++;
   }
-} finally {
-  await backend.close();
-  if (cacheFolder !== undefined) rmSync(cacheFolder, { recursive: true, force: true });
+  return { r1: at1 / count, r5: at5 / count };
+}
+
+function similarity(query: Float32Array, vectors: Float32Array, index: number): number {
+  let sum = 0;
+  for (let k = 0, at = index * query.length; k < query.length; k++) sum += query[k]! * vectors[at + k]!;
+  return sum;
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({
+    options: {
+      folder: { type: 'string', multiple: true }, extension: { type: 'string', multiple: true }, kind: { type: 'string' },
+      words: { type: 'string' }, seeds: { type: 'string' }, limit: { type: 'string' }, model: { type: 'string' }, json: { type: 'boolean', default: false },
+    },
+  });
+  const report = await run({
+    print: values.json ? () => {} : console.log,
+    ...(values.folder && { folders: values.folder }),
+    ...(values.extension && { extensions: values.extension }),
+    ...(values.kind === 'chunk' && { kind: 'chunk' }),
+    ...(values.words && { words: Number(values.words) }),
+    ...(values.seeds && { seeds: Number(values.seeds) }),
+    ...(values.limit && { limit: Number(values.limit) }),
+    ...(values.model && { model: values.model }),
+  });
+  if (values.json) console.log(JSON.stringify(report));
 }

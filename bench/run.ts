@@ -1,0 +1,50 @@
+/**
+ * `npm run bench -- <name> [--json]`: runs one bench with its peers in the same run.
+ *
+ * Prints the machine, the versions and the commit first, since a figure means nothing without them;
+ * figures are to be read as ratios between rows of one table.
+ */
+import { execFileSync } from 'node:child_process';
+import { availableParallelism, cpus, totalmem } from 'node:os';
+
+interface Bench {
+  readonly about: string;
+  readonly run: (print: (line: string) => void) => Promise<unknown>;
+}
+
+const BENCHES: Readonly<Record<string, Bench>> = {
+  codec: { about: 'flat codec against msgpackr, JSON and structuredClone', run: async (print) => (await import('./codec.ts')).run({ print }) },
+  lanes: { about: 'typed messages thread to thread against postMessage', run: async (print) => (await import('./lanes.ts')).run({ print }) },
+  embed: { about: 'embedding with 1 and 2 actors against node-llama-cpp', run: async (print) => (await import('./embed.ts')).run({ print }) },
+  responsiveness: { about: "the application's event-loop delay while it embeds", run: async (print) => (await import('./responsiveness.ts')).run({ print }) },
+  'known-item': { about: 'known-item search with the built-in model', run: async (print) => (await import('./known-item.ts')).run({ print }) },
+};
+
+const args = process.argv.slice(2);
+const names = args.filter((arg) => !arg.startsWith('--'));
+const unknown = names.find((name) => !Object.hasOwn(BENCHES, name));
+if (names.length === 0 || unknown !== undefined) {
+  if (unknown !== undefined) console.error(`There is no bench '${unknown}'.`);
+  console.error('Usage: npm run bench -- <name...> [--json]');
+  for (const [name, { about }] of Object.entries(BENCHES)) console.error(`  ${name.padEnd(16)} ${about}`);
+  process.exit(2);
+}
+
+const json = args.includes('--json');
+const print = (line: string): void => (json ? console.error(line) : console.log(line));
+print(`${cpus()[0]?.model.trim() ?? 'unknown processor'}, ${availableParallelism()} cores, ${Math.round(totalmem() / 2 ** 30)} GiB`);
+print(`Node ${process.versions.node}, V8 ${process.versions.v8}, commit ${commit()}`);
+for (const name of names) {
+  print(`\n# ${name}: ${BENCHES[name]!.about}`);
+  const result = await BENCHES[name]!.run(print);
+  if (json) console.log(JSON.stringify({ bench: name, result }));
+}
+
+function commit(): string {
+  try {
+    const git = (...words: string[]): string => execFileSync('git', words, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+    return `${git('rev-parse', '--short', 'HEAD')}${git('status', '--porcelain') === '' ? '' : ' with changes'}`;
+  } catch {
+    return 'unknown';
+  }
+}
