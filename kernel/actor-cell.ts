@@ -1,6 +1,7 @@
 /** One actor on its thread: its handlers, and what it is busy with. */
 import type { MessageContext } from './actor.ts';
-import type { Address } from './address.ts';
+import { KERNEL_SLOT, slotOf, type Address } from './address.ts';
+import type { Envelope } from './envelope.ts';
 import type { Protocol } from './protocol.ts';
 
 /** Handlers whose types were checked where they were written; here they are only called. */
@@ -8,8 +9,7 @@ export type AnyHandlers = Readonly<Record<string, (request: never, message: Mess
 
 /** A message that a handler has begun and not ended. */
 export interface InFlight {
-  readonly from: Address;
-  readonly correlation: number;
+  readonly envelope: Envelope;
   cancelled: boolean;
 }
 
@@ -27,5 +27,10 @@ export class ActorCell {
     this.address = address;
     this.protocol = protocol;
     this.handlers = handlers;
+  }
+
+  /** Whether it is the thread's caretaker, whose messages are no load of the actor and are not counted. */
+  get isKernel(): boolean {
+    return slotOf(this.address) === KERNEL_SLOT;
   }
 }

@@ -5,7 +5,7 @@
  */
 import { CLOSED, TOO_LONG, resultName, type Codec, type Memory } from 'atomics-ring-buffer';
 import type { AskOptions } from './actor-ref.ts';
-import { formatAddress, threadOf, type Address } from './address.ts';
+import { formatAddress, type Address } from './address.ts';
 import { CANCEL_KIND, FAILURE_KIND, NO_DEADLINE, type Envelope } from './envelope.ts';
 import type { KernelErrorCode } from './error-codes.ts';
 import { SpillwayError } from './errors.ts';
@@ -57,7 +57,9 @@ export class Asks {
   /** @throws what the codec throws when the request does not fit its schema; nothing is sent then */
   ask(to: Address, label: string, message: Message, request: unknown, options: AskOptions): Promise<unknown> {
     const { deadlineMs, signal } = options;
-    if (!(deadlineMs > 0)) throw new TypeError('An ask needs a deadlineMs above zero: no ask waits forever.');
+    if (!(deadlineMs > 0 && deadlineMs < Infinity)) {
+      throw new TypeError(`An ask needs a finite deadlineMs above zero, since no ask waits forever; got ${deadlineMs}.`);
+    }
     const correlation = this.#nextCorrelation();
     const refusal = this.#trySend(to, correlation, message, request, options);
     if (refusal !== undefined) {
@@ -98,12 +100,12 @@ export class Asks {
   }
 
   /**
-   * Ends the asks that the thread had taken when it died. Those still in its lanes stay pending if it
+   * Ends the asks that the actor's thread had taken when it died. Those still in its lanes stay pending if it
    * will be started again, because its next life finds them there.
    */
-  peerDown(thread: number, final: boolean, consumed: ConsumedPositions): void {
+  peerDown(peer: Address, final: boolean, consumed: ConsumedPositions): void {
     for (const [correlation, ask] of this.#pending) {
-      if (threadOf(ask.to) !== thread) continue;
+      if (ask.to !== peer) continue;
       const readTo = ask.lane === 'control' ? consumed.control : consumed.data;
       // Positions wrap at 2^32; their difference as a signed number says which one is behind.
       const taken = ((readTo - ask.endPosition) | 0) >= 0;

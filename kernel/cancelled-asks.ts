@@ -3,24 +3,27 @@
  * control lane and overtook it. Bounded: past the bound the oldest is forgotten, and its message is
  * then handled for nobody, which is work lost but never a wrong answer.
  */
-import type { Address } from './address.ts';
+import type { Envelope } from './envelope.ts';
+
+/** Correlations begin anew with every life of the asker's thread, so its incarnation belongs to them. */
+export type AskIdentity = Pick<Envelope, 'from' | 'incarnation' | 'correlation'>;
 
 const CAPACITY = 1_024;
 
 export class CancelledAsks {
   readonly #keys = new Set<string>();
 
-  add(from: Address, correlation: number): void {
-    this.#keys.add(keyOf(from, correlation));
+  add(ask: AskIdentity): void {
+    this.#keys.add(keyOf(ask));
     if (this.#keys.size > CAPACITY) this.#keys.delete(this.#keys.values().next().value!);
   }
 
   /** Whether this ask was cancelled; forgets it. */
-  take(from: Address, correlation: number): boolean {
-    return this.#keys.size > 0 && this.#keys.delete(keyOf(from, correlation));
+  take(ask: AskIdentity): boolean {
+    return this.#keys.size > 0 && this.#keys.delete(keyOf(ask));
   }
 }
 
-function keyOf(from: Address, correlation: number): string {
-  return `${from}:${correlation}`;
+function keyOf({ from, incarnation, correlation }: AskIdentity): string {
+  return `${from}:${incarnation}:${correlation}`;
 }

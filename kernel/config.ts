@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { JtdSchema, JtdType } from 'atomics-ring-buffer';
 import { SpillwayError } from './errors.ts';
-import { compileValidator } from './schema-validator.ts';
+import { validatorOf } from './validator.ts';
 
 type Keys = Readonly<Record<string, JtdSchema & { readonly type: string }>>;
 export interface ConfigSchema {
@@ -47,7 +47,7 @@ export async function loadConfig<Schema extends ConfigSchema>(
     ['environment', 'the environment', fromEnvironment(options)],
     ['flag', 'the command line', given(options.flags)],
   ];
-  const validate = compileValidator(options.schema);
+  const validate = validatorOf(options.schema);
   const values: Record<string, unknown> = {};
   const origins: Record<string, ConfigOrigin> = {};
   for (const [origin, place, layer] of layers) {

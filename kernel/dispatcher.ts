@@ -1,8 +1,11 @@
 /**
  * Decides which record a thread handles next: control before data before telemetry, looked at anew
- * before every record. Within a lane the peers take turns.
+ * before every record. Within a lane the peers take turns. Answers alone are taken out of turn, where they
+ * lie behind a request that cannot be handled yet.
  */
 import { ABORT, type SharedMemory } from 'atomics-ring-buffer';
+import type { Address } from './address.ts';
+import { AnswersAhead } from './answers-ahead.ts';
 import type { Lane } from './lanes.ts';
 import type { LinkReceiver } from './link.ts';
 
@@ -19,10 +22,14 @@ export type Delivery = (
 ) => object | undefined;
 
 interface Inbox {
-  readonly peer: number;
+  readonly peer: Address;
   readonly receiver: LinkReceiver;
   /** The busy actor for whom the oldest data record waits. */
   blockedBy: object | undefined;
+  /** Answers behind that record. */
+  readonly ahead: AnswersAhead;
+  /** Its peer has gone for good: what it has sent is still handled, then the inbox goes too. */
+  retired: boolean;
 }
 
 export class Dispatcher {
@@ -34,12 +41,15 @@ export class Dispatcher {
     this.#deliver = deliver;
   }
 
-  add(peer: number, receiver: LinkReceiver): void {
-    this.#inboxes = [...this.#inboxes, { peer, receiver, blockedBy: undefined }];
+  add(peer: Address, receiver: LinkReceiver): void {
+    const ahead = new AnswersAhead(receiver.data);
+    this.#inboxes = [...this.#inboxes, { peer, receiver, blockedBy: undefined, ahead, retired: false }];
   }
 
-  remove(peer: number): void {
-    this.#inboxes = this.#inboxes.filter((inbox) => inbox.peer !== peer);
+  /** No more records come from this peer. Those that wait are handled, then its lanes are let go. */
+  retire(peer: Address): void {
+    for (const inbox of this.#inboxes) if (inbox.peer === peer) inbox.retired = true;
+    this.#letGo();
   }
 
   /** The actor that was busy takes data again. */
@@ -47,34 +57,62 @@ export class Dispatcher {
     for (const inbox of this.#inboxes) if (inbox.blockedBy === actor) inbox.blockedBy = undefined;
   }
 
+  /** Delivers the answers that wait in a peer's lanes, wherever they lie. For when the peer has died. */
+  settleAnswers(peer: Address): void {
+    for (const { receiver, ...inbox } of this.#inboxes) {
+      if (inbox.peer !== peer) continue;
+      for (const lane of ['control', 'data'] as const) this.#settleAhead(lane, receiver, new AnswersAhead(receiver[lane]));
+    }
+  }
+
   /** Whether `next` would find something. */
   readonly hasWork = (): boolean => {
-    for (const { receiver, blockedBy } of this.#inboxes) {
+    for (const { receiver, blockedBy, ahead } of this.#inboxes) {
       if (receiver.control.hasRecord || receiver.telemetry.hasRecord) return true;
-      if (blockedBy === undefined && receiver.data.hasRecord) return true;
+      if (blockedBy === undefined ? receiver.data.hasRecord : ahead.hasNew) return true;
     }
     return false;
   };
 
   /** Handles one record. @returns whether there was one */
   next(): boolean {
-    return this.#nextOf('control') || this.#nextOf('data') || this.#nextOf('telemetry');
+    if (this.#nextOf('control') || this.#nextOf('data') || this.#nextOf('telemetry')) return true;
+    this.#letGo();
+    return false;
+  }
+
+  #letGo(): void {
+    const isOver = ({ retired, receiver }: Inbox): boolean => retired && Object.values(receiver).every((ring) => !ring.hasRecord);
+    if (this.#inboxes.some(isOver)) this.#inboxes = this.#inboxes.filter((inbox) => !isOver(inbox));
+  }
+
+  #settleAhead(lane: Lane, receiver: LinkReceiver, ahead: AnswersAhead): number {
+    const { memory } = receiver[lane];
+    return ahead.settle((kind, offset, length) => void this.#deliver(lane, kind, memory, offset, length));
   }
 
   #nextOf(lane: Lane): boolean {
     const inboxes = this.#inboxes;
     for (let step = 0; step < inboxes.length; step++) {
       const inbox = inboxes[(this.#turn + step) % inboxes.length]!;
-      if (lane === 'data' && inbox.blockedBy !== undefined) continue;
+      if (lane === 'data' && inbox.blockedBy !== undefined) {
+        if (inbox.ahead.hasNew && this.#settleAhead(lane, inbox.receiver, inbox.ahead) > 0) return true;
+        continue;
+      }
       const ring = inbox.receiver[lane];
       if (!ring.hasRecord) continue;
       const handled = ring.poll((kind, offset, length) => {
         const busy = this.#deliver(lane, kind, ring.memory, offset, length);
         if (busy === undefined) return undefined;
         inbox.blockedBy = busy;
+        inbox.ahead.reset();
         return ABORT;
       }, 1);
-      if (handled === 0) continue;
+      if (handled === 0) {
+        // The record stays for a busy actor; answers behind it need not.
+        if (inbox.blockedBy !== undefined && this.#settleAhead(lane, inbox.receiver, inbox.ahead) > 0) return true;
+        continue;
+      }
       this.#turn = (this.#turn + step + 1) % inboxes.length;
       return true;
     }

@@ -24,6 +24,8 @@ export const NO_DEADLINE = 0;
 export const REPLY_KIND = 1;
 export const FAILURE_KIND = 2;
 export const CANCEL_KIND = 3;
+/** What an answer's record is turned into once it was taken out of turn; see answers-ahead.ts. */
+export const SETTLED_KIND = 4;
 export const FIRST_MESSAGE_KIND = 16;
 
 export interface Envelope {

@@ -14,9 +14,17 @@ export const failureCodec: Codec<unknown> = compileCodec<unknown>(
   { untyped: untypedValue },
 );
 
-/** A failed handler has seen the message, whatever else its error says. */
-export function toFailure(error: SpillwayError): Failure {
-  return { code: error.code, message: error.message, details: { mayHaveBeenHandled: true, ...error.details } };
+/** @param mayHaveBeenHandled of this message, whatever the error says of one that the handler itself had sent */
+export function toFailure(error: SpillwayError, mayHaveBeenHandled: boolean): Failure {
+  return { code: error.code, message: error.message, details: { ...error.details, mayHaveBeenHandled } };
+}
+
+/** Longest message of a failure that had to be cut down. */
+const BRIEF_CHARACTERS = 500;
+
+/** The same failure without details, for one whose details cannot be encoded or that is too long for its lane. */
+export function briefFailure({ code, message }: SpillwayError, mayHaveBeenHandled: boolean): Failure {
+  return { code, message: message.slice(0, BRIEF_CHARACTERS), details: { mayHaveBeenHandled } };
 }
 
 export function fromFailure(value: unknown): SpillwayError {

@@ -14,8 +14,8 @@ export const kernelProtocol = defineProtocol('kernel', {
     lane: 'control',
     request: {
       properties: {
-        thread: { type: 'uint32' },
-        incarnation: { type: 'int32' },
+        /** Address of the actor whose thread it was. */
+        actor: { type: 'uint32' },
         /** Whether it will not be started again. */
         final: { type: 'boolean' },
         controlConsumed: { type: 'uint32' },

@@ -4,6 +4,7 @@
  * its links as they are and its next incarnation goes on with them.
  */
 import { createSpscRing, SpscConsumer, SpscProducer, type Doorbell } from 'atomics-ring-buffer';
+import type { Address } from './address.ts';
 import { LANES, type Lane, type LaneSizes } from './lanes.ts';
 
 /** The shared memory of one link, as it travels to the threads it joins. */
@@ -11,7 +12,8 @@ export type LinkBuffers = Readonly<Record<Lane, SharedArrayBuffer>>;
 
 /** Both directions between a thread and one peer, as seen from that thread. */
 export interface PeerLink {
-  readonly peer: number;
+  /** Address of the actor that the peer's thread is for. */
+  readonly peer: Address;
   readonly outbound: LinkBuffers;
   readonly inbound: LinkBuffers;
 }
@@ -28,8 +30,8 @@ export function createLink(sizes: LaneSizes): LinkBuffers {
   };
 }
 
-/** The same link from the other end. */
-export function reverseLink(link: PeerLink, self: number): PeerLink {
+/** The same link from the other end. @param self the address that the other end shall know this one by */
+export function reverseLink(link: PeerLink, self: Address): PeerLink {
   return { peer: self, outbound: link.inbound, inbound: link.outbound };
 }
 

@@ -3,6 +3,7 @@
  * blocks the one who logs, and under a flood lines are lost and counted rather than queued.
  */
 import { createRequire } from 'node:module';
+import { inspect } from 'node:util';
 import type { DestinationStream, Logger, pino as Pino } from 'pino';
 import type { Clock } from './clock.ts';
 
@@ -20,6 +21,15 @@ export interface LogRecord {
   readonly actor: string;
   readonly message: string;
   readonly fields: unknown;
+}
+
+/** Characters of one field, in a line whose fields are no plain data. */
+const FIELD_CHARACTERS = 2_000;
+
+/** The fields of a line as text, for those that hold more than plain data. */
+export function plainFields(fields: unknown): LogFields {
+  const text = (value: unknown): string => inspect(value, { depth: 2 }).slice(0, FIELD_CHARACTERS);
+  return Object.fromEntries(Object.entries(fields as LogFields).map(([key, value]) => [key, text(value)]));
 }
 
 /** A log whose lines go through `emit`; lines below `minimum` cost one comparison. */
@@ -52,7 +62,7 @@ export class LogWriter {
     const level = (Object.keys(LOG_LEVELS) as LogLevel[]).find((name) => LOG_LEVELS[name] >= record.level) ?? 'error';
     const fields = typeof record.fields === 'object' && record.fields !== null ? record.fields : { value: record.fields };
     this.#logger ??= this.#open();
-    this.#logger[level]({ time: record.timeMs, actor: record.actor, ...fields }, record.message);
+    this.#logger[level]({ ...fields, time: record.timeMs, actor: record.actor }, record.message);
   }
 
   #open(): Logger {

@@ -5,8 +5,8 @@
 import { compileCodec, type Codec, type JtdSchema, type JtdType } from 'atomics-ring-buffer';
 import { FIRST_MESSAGE_KIND } from './envelope.ts';
 import type { Lane } from './lanes.ts';
-import { compileValidator } from './schema-validator.ts';
 import { untypedValue } from './untyped-value.ts';
+import { validatorOf } from './validator.ts';
 
 export interface MessageSpec {
   /** The lane it travels on. Default: data. */
@@ -71,7 +71,6 @@ function lazyMessage(
 ): Message {
   let requestCodec: Codec<unknown> | undefined;
   let replyCodec: Codec<unknown> | undefined;
-  let validator: ((value: unknown) => void) | undefined;
   return {
     name,
     kind,
@@ -83,8 +82,6 @@ function lazyMessage(
       if (reply === undefined) return undefined;
       return (replyCodec ??= compileCodec<unknown>(reply, { untyped: untypedValue }));
     },
-    validate(value) {
-      (validator ??= compileValidator(request))(value);
-    },
+    validate: validatorOf(request),
   };
 }

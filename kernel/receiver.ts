@@ -7,11 +7,11 @@ import type { ActorCell, InFlight } from './actor-cell.ts';
 import type { MessageContext } from './actor.ts';
 import { formatAddress, slotOf } from './address.ts';
 import type { Asks } from './asks.ts';
-import { CancelledAsks } from './cancelled-asks.ts';
+import { CancelledAsks, type AskIdentity } from './cancelled-asks.ts';
 import type { Clock } from './clock.ts';
 import * as wire from './envelope.ts';
 import { SpillwayError } from './errors.ts';
-import { failureCodec, toFailure } from './failure.ts';
+import { briefFailure, failureCodec, toFailure } from './failure.ts';
 import type { Lane } from './lanes.ts';
 import { Outbox } from './outbox.ts';
 import type { Message } from './protocol.ts';
@@ -38,8 +38,12 @@ export class Receiver {
   readonly outbox = new Outbox();
   readonly #host: ReceiverHost;
   readonly #actors = new Map<number, ActorCell>();
+  /** Actors that take no messages any more and may still finish some. */
+  readonly #retired: ActorCell[] = [];
   readonly #expected = new Map<number, StartStash>();
   readonly #cancelled = new CancelledAsks();
+  /** The actor whose handler runs at this moment. */
+  #handling: ActorCell | undefined;
 
   constructor(host: ReceiverHost) {
     this.#host = host;
@@ -63,13 +67,43 @@ export class Receiver {
     this.#host.onIdle(stash);
   }
 
+  /**
+   * The actor in this slot handles nothing any more. What comes for it is kept as for one that is yet to
+   * start; what it has in its hands it may finish.
+   */
+  retire(slot: number): void {
+    const cell = this.#actors.get(slot);
+    if (cell === undefined) return;
+    this.#actors.delete(slot);
+    this.#retired.push(cell);
+    this.expect(slot);
+  }
+
   /** Whether any actor has a message in its hands, or an answer waits to be sent. */
   get busy(): boolean {
-    return !this.outbox.isEmpty || [...this.#actors.values()].some((cell) => cell.inFlight.size > 0);
+    return !this.outbox.isEmpty || this.handling;
+  }
+
+  /** Whether any actor has a message in its hands. */
+  get handling(): boolean {
+    return this.#cells.some((cell) => cell.inFlight.size > 0);
+  }
+
+  /** Counts what will never be answered because the thread ends now. */
+  abandon(): void {
+    let abandoned = this.#handling === undefined || this.#handling.isKernel ? 0 : 1;
+    for (const cell of this.#cells) if (!cell.isKernel) abandoned += cell.inFlight.size;
+    for (const stash of this.#expected.values()) abandoned += stash.records.length;
+    this.#host.block.counters.add('abandoned', abandoned);
+  }
+
+  get #cells(): readonly ActorCell[] {
+    return [...this.#actors.values(), ...this.#retired];
   }
 
   /** @returns who cannot take the record now, a busy actor or one that starts; undefined when the record is settled */
   deliver(lane: Lane, kind: number, memory: RecordMemory, offset: number, length: number): object | undefined {
+    if (kind === wire.SETTLED_KIND) return undefined;
     if (length < wire.ENVELOPE_BYTES) {
       this.#deadLetter('undecodable');
       return undefined;
@@ -96,7 +130,7 @@ export class Receiver {
     }
     if (cell === undefined) {
       this.#deadLetter('unknown_actor');
-      this.#refuse(lane, envelope, new SpillwayError('actor_unknown', `There is no actor at ${formatAddress(envelope.to)}.`));
+      this.#refuse(lane, envelope, new SpillwayError('actor_unknown', `There is no actor at ${formatAddress(envelope.to)}.`), false);
       return undefined;
     }
     if (lane === 'data' && cell.busy) return cell;
@@ -108,7 +142,7 @@ export class Receiver {
       request = message.request.decode(memory, valueOffset, valueLength);
     } catch (error) {
       this.#deadLetter('undecodable');
-      this.#refuse(lane, envelope, new SpillwayError('message_invalid', `Undecodable message: ${String(error)}`));
+      this.#refuse(lane, envelope, new SpillwayError('message_invalid', `Undecodable message: ${String(error)}`), false);
       return undefined;
     }
     this.#handle(cell, lane, message, envelope, request);
@@ -118,7 +152,7 @@ export class Receiver {
   /** Whether nobody waits for the message any more: its asker cancelled it, or its deadline has passed. */
   #isOver(envelope: wire.Envelope): boolean {
     if (envelope.correlation === wire.NO_CORRELATION) return false;
-    if (this.#cancelled.take(envelope.from, envelope.correlation)) {
+    if (this.#cancelled.take(envelope)) {
       this.#deadLetter('cancelled');
       return true;
     }
@@ -130,12 +164,15 @@ export class Receiver {
   }
 
   #handle(cell: ActorCell, lane: Lane, message: Message, envelope: wire.Envelope, request: unknown): void {
-    const flight: InFlight = { from: envelope.from, correlation: envelope.correlation, cancelled: false };
+    const flight: InFlight = { envelope, cancelled: false };
     const context = messageContext(flight, envelope, this.#host.clock);
     let result: unknown;
+    this.#handling = cell;
     try {
       result = cell.handlers[message.name]!(request as never, context);
+      this.#handling = undefined;
     } catch (error) {
+      this.#handling = undefined;
       this.#finish(cell, lane, message, envelope, { error });
       return;
     }
@@ -158,33 +195,41 @@ export class Receiver {
   }
 
   #finish(cell: ActorCell, lane: Lane, message: Message, envelope: wire.Envelope, outcome: Outcome): void {
-    const { counters } = this.#host.block;
+    if (!cell.isKernel) this.#host.block.counters.add('value' in outcome ? 'handled' : 'failed');
     if ('value' in outcome) {
-      counters.add('handled');
-      if (envelope.correlation !== wire.NO_CORRELATION) this.#reply(lane, message, envelope, outcome.value);
-      return;
-    }
-    counters.add('failed');
-    if (outcome.error instanceof SpillwayError) this.#refuse(lane, envelope, outcome.error);
+      if (envelope.correlation !== wire.NO_CORRELATION) this.#reply(cell, lane, message, envelope, outcome.value);
+    } else if (outcome.error instanceof SpillwayError) this.#refuse(lane, envelope, outcome.error, true);
     else this.#host.onDefect(outcome.error, cell.name);
   }
 
-  #reply(lane: Lane, message: Message, request: wire.Envelope, value: unknown): void {
+  #reply(cell: ActorCell, lane: Lane, message: Message, request: wire.Envelope, value: unknown): void {
     this.outbox.send(() => {
-      const result = this.#sendBack(lane, wire.REPLY_KIND, request, message.reply, value);
-      if (result === TOO_LONG) {
-        this.#refuse(lane, request, new SpillwayError('message_too_large', 'The answer is longer than its lane takes.'));
-        return true;
+      try {
+        const result = this.#sendBack(lane, wire.REPLY_KIND, request, message.reply, value);
+        if (result !== TOO_LONG) return this.#isSettled(result);
+        const tooLarge = new SpillwayError('message_too_large', `The answer to ${message.name} is longer than its lane takes.`);
+        this.#refuse(lane, request, tooLarge, true);
+      } catch (error) {
+        // A handler that returns what its protocol does not permit is as defective as one that throws.
+        this.#host.onDefect(new TypeError(`The answer to ${message.name} does not fit its schema.`, { cause: error }), cell.name);
       }
-      return this.#isSettled(result);
+      return true;
     });
   }
 
   /** Answers an ask with an error; a tell has nobody to tell it to. */
-  #refuse(lane: Lane, request: wire.Envelope, error: SpillwayError): void {
+  #refuse(lane: Lane, request: wire.Envelope, error: SpillwayError, mayHaveBeenHandled: boolean): void {
     if (request.correlation === wire.NO_CORRELATION) return;
-    const failure = toFailure(error);
-    this.outbox.send(() => this.#isSettled(this.#sendBack(lane, wire.FAILURE_KIND, request, failureCodec, failure)));
+    let failure = toFailure(error, mayHaveBeenHandled);
+    if (!isEncodable(failure)) failure = briefFailure(error, mayHaveBeenHandled);
+    this.outbox.send(() => {
+      let result = this.#sendBack(lane, wire.FAILURE_KIND, request, failureCodec, failure);
+      if (result === TOO_LONG) {
+        failure = briefFailure(error, mayHaveBeenHandled);
+        result = this.#sendBack(lane, wire.FAILURE_KIND, request, failureCodec, failure);
+      }
+      return this.#isSettled(result);
+    });
   }
 
   #sendBack(lane: Lane, kind: number, request: wire.Envelope, codec: Codec<unknown> | undefined, value: unknown): number {
@@ -193,25 +238,39 @@ export class Receiver {
   }
 
   #isSettled(result: number): boolean {
-    if (result !== CLOSED) return result >= 0;
-    // The asker's thread is gone for good: nobody waits for this answer.
+    if (result !== CLOSED && result !== TOO_LONG) return result >= 0;
+    // The asker is gone for good and nobody waits for this answer, or not even a brief failure fits the lane.
     this.#deadLetter('reply_refused');
     return true;
   }
 
   #cancel(cell: ActorCell | undefined, envelope: wire.Envelope): void {
     for (const flight of cell?.inFlight ?? []) {
-      if (flight.from === envelope.from && flight.correlation === envelope.correlation) {
+      if (isSameAsk(flight.envelope, envelope)) {
         flight.cancelled = true;
         return;
       }
     }
     // Control overtakes data: the message itself may still wait in the data lane.
-    this.#cancelled.add(envelope.from, envelope.correlation);
+    this.#cancelled.add(envelope);
   }
 
   #deadLetter(reason: DeadLetterReason): void {
     this.#host.block.counters.add(reason);
+  }
+}
+
+function isSameAsk(a: AskIdentity, b: AskIdentity): boolean {
+  return a.from === b.from && a.incarnation === b.incarnation && a.correlation === b.correlation;
+}
+
+/** An error's details may hold anything, also what no message can carry. */
+function isEncodable(failure: unknown): boolean {
+  try {
+    failureCodec.byteLength(failure);
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -19,6 +19,7 @@ export const DEAD_LETTER_REASONS = [
   'cancelled',
   'stale_reply',
   'reply_refused',
+  'abandoned',
 ] as const;
 export type DeadLetterReason = (typeof DEAD_LETTER_REASONS)[number];
 
@@ -96,6 +97,17 @@ export class ThreadBlock {
   /** The counters that the thread's actor declares, in the order of `names`. */
   actorCounters<Name extends string>(names: readonly Name[]): SharedCounters<Name> {
     return new SharedCounters(this.#memory, this.#offset + ACTOR_COUNTERS_OFFSET, names);
+  }
+
+  /** Forgets what a former actor in this place has shown. */
+  reset(): void {
+    this.state = 'vacant';
+    this.incarnation = 0;
+    this.#words.store('restarts', 0);
+    this.#words.store('turns', 0);
+    for (const name of THREAD_COUNTERS) this.counters.add(name, -this.counters.read(name));
+    const actorCounters = this.actorCounters(ACTOR_COUNTER_PLACES);
+    for (const name of ACTOR_COUNTER_PLACES) actorCounters.add(name, -actorCounters.read(name));
   }
 
   /** Sum of the messages that were not handled, whatever the reason. */

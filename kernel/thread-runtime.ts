@@ -8,14 +8,14 @@
 import { WaitLadder } from 'atomics-ring-buffer';
 import { ActorRef, type AskOptions, type Courier } from './actor-ref.ts';
 import type { ActorCell } from './actor-cell.ts';
-import { GUARDIAN_THREAD, KERNEL_SLOT, addressOf, type Address } from './address.ts';
+import { GUARDIAN_THREAD, KERNEL_SLOT, addressOf, slotOf, threadOf, type Address } from './address.ts';
 import { Asks, type ConsumedPositions } from './asks.ts';
 import type { Clock } from './clock.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { NO_CORRELATION, NO_DEADLINE, type Envelope } from './envelope.ts';
 import { kernelProtocol } from './kernel-protocol.ts';
 import { attachReceiver, type PeerLink } from './link.ts';
-import { createLog, type Log, type LogLevel, type LogRecord } from './log.ts';
+import { createLog, plainFields, type Log, type LogLevel, type LogRecord } from './log.ts';
 import { Outbox } from './outbox.ts';
 import type { Message, Protocol, ProtocolSpec } from './protocol.ts';
 import { Receiver } from './receiver.ts';
@@ -33,7 +33,8 @@ const LOOP_TURN_MS = 1;
 const PARKED_LOOP_TURN_MS = 50;
 
 export interface ThreadRuntimeOptions {
-  readonly thread: number;
+  /** Address of the actor that the thread is for; it goes with everything the thread sends. */
+  readonly self: Address;
   readonly incarnation: number;
   readonly system: SharedArrayBuffer;
   readonly clock: Clock;
@@ -46,6 +47,7 @@ export interface ThreadRuntimeOptions {
 }
 
 export class ThreadRuntime implements Courier {
+  readonly self: Address;
   readonly thread: number;
   readonly incarnation: number;
   readonly clock: Clock;
@@ -64,11 +66,12 @@ export class ThreadRuntime implements Courier {
   constructor(options: ThreadRuntimeOptions) {
     const { clock } = options;
     this.#options = options;
-    this.thread = options.thread;
+    this.self = options.self;
+    this.thread = threadOf(options.self);
     this.incarnation = options.incarnation;
     this.clock = clock;
     this.#waiting = options.waiting;
-    this.block = new ThreadBlock(options.system, options.thread);
+    this.block = new ThreadBlock(options.system, this.thread);
     this.#transmitter = new Transmitter(options.system, this.block);
     this.#asks = new Asks({
       transmitter: this.#transmitter,
@@ -92,22 +95,42 @@ export class ThreadRuntime implements Courier {
   // ---- peers and actors ------------------------------------------------------------------------
 
   addLink(link: PeerLink): void {
-    if (this.#transmitter.has(link.peer)) return;
+    const known = this.#transmitter.peerAt(threadOf(link.peer));
+    if (known === link.peer) return;
+    // The thread's place was given to another actor, and the link is here before the news of it.
+    if (known !== undefined) this.#dispatcher.retire(known);
     this.#transmitter.add(link.peer, link.outbound);
     this.#dispatcher.add(link.peer, attachReceiver(link.inbound));
   }
 
   /** A peer has ended; if for good, its links are let go. */
-  peerDown(peer: number, final: boolean, consumed: ConsumedPositions): void {
+  peerDown(peer: Address, final: boolean, consumed: ConsumedPositions): void {
+    // What it answered before it ended may still lie in its lanes, which control overtakes.
+    this.#dispatcher.settleAnswers(peer);
     this.#asks.peerDown(peer, final, consumed);
     if (!final) return;
     this.#transmitter.remove(peer);
-    this.#dispatcher.remove(peer);
+    this.#dispatcher.retire(peer);
   }
 
-  /** Says that `addActor` will come for this slot; until then its messages wait. */
-  expectActor(slot: number): void {
-    this.#receiver.expect(slot);
+  /** Says that `addActor` will come for the thread's actor; until then its messages wait. */
+  expectActor(): void {
+    this.#receiver.expect(slotOf(this.self));
+  }
+
+  /** The thread's actor handles no more messages; those that wait stay in their lanes. */
+  retireActor(): void {
+    this.#receiver.retire(slotOf(this.self));
+  }
+
+  /** Counts the messages that end unanswered because the thread ends now. */
+  abandonMessages(): void {
+    this.#receiver.abandon();
+  }
+
+  /** Whether an actor has a message in its hands. */
+  get handling(): boolean {
+    return this.#receiver.handling;
   }
 
   addActor(cell: ActorCell): void {
@@ -143,14 +166,22 @@ export class ThreadRuntime implements Courier {
   /** A log whose lines go to the guardian; the guardian itself gives its own writer. */
   log(actor: string, write?: (record: LogRecord) => void): Log {
     const guardian = addressOf(GUARDIAN_THREAD, KERNEL_SLOT);
+    const post = (record: LogRecord): number => this.tell(guardian, kernelProtocol as Protocol, 'log', record);
     const send = (record: LogRecord): void => {
-      if (this.tell(guardian, kernelProtocol as Protocol, 'log', record) < 0) this.block.counters.add('telemetryLost');
+      let result: number;
+      try {
+        result = post(record);
+      } catch {
+        // Fields may hold anything, an Error most of all; whoever logs must not fail for it.
+        result = post({ ...record, fields: plainFields(record.fields) });
+      }
+      if (result < 0) this.block.counters.add('telemetryLost');
     };
     return createLog(actor, this.#options.logLevel, this.clock, write ?? send);
   }
 
   #envelope(to: Address, correlation: number, deadlineMs: number): Envelope {
-    return { to, from: addressOf(this.thread, KERNEL_SLOT), correlation, incarnation: this.incarnation, deadlineMs };
+    return { to, from: this.self, correlation, incarnation: this.incarnation, deadlineMs };
   }
 
   // ---- the loop ----------------------------------------------------------------------------------
@@ -191,11 +222,12 @@ export class ThreadRuntime implements Courier {
       const handled = this.handleWaiting();
       this.block.countTurn();
       const nowMs = this.clock.monotonicMs();
-      this.#timers.advance(nowMs);
+      const ran = this.#timers.advance(nowMs);
       this.#receiver.outbox.flush();
-      // Continuations of handlers that await the kernel's own promises run here.
-      await Promise.resolve();
-      if (nowMs >= loopTurnAtMs) {
+      // A thread that is about to park first lets run what handlers do once their promises are settled; on
+      // an event loop that happens by itself.
+      const hasContinuations = this.#waiting === 'park' && handled + ran > 0 && this.#receiver.handling;
+      if (nowMs >= loopTurnAtMs || hasContinuations) {
         await nextLoopTurn();
         loopTurnAtMs = nowMs + (this.#waiting === 'park' ? PARKED_LOOP_TURN_MS : LOOP_TURN_MS);
       }

@@ -34,19 +34,30 @@ export class TimerQueue {
     return entry;
   }
 
+  /** Entries held, those cancelled and not yet swept included. */
+  get size(): number {
+    return this.#heap.length;
+  }
+
   /** Due time of the next timer, or Infinity. */
   get nextDueMs(): number {
     while (this.#heap.length > 0 && this.#heap[0]!.run === undefined) this.#pop();
     return this.#heap[0]?.dueMs ?? Infinity;
   }
 
-  /** Runs what is due at `nowMs`, in order of due time. */
-  advance(nowMs: number): void {
+  /** Runs what is due at `nowMs`, in order of due time. @returns how many ran */
+  advance(nowMs: number): number {
+    let ran = 0;
     while (this.nextDueMs <= nowMs) {
-      const { run } = this.#pop();
+      const entry = this.#pop();
+      const run = entry.run!;
+      // From here on a cancel finds nothing to cancel.
+      entry.run = undefined;
       this.#live--;
-      run!();
+      ran++;
+      run();
     }
+    return ran;
   }
 
   /** Cancelled entries go when they outnumber the living, so asks that are answered leave nothing behind. */

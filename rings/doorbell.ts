@@ -11,7 +11,10 @@
  * if the word is still PARKED. The producer (a) publishes its record, (b) loads the word. JS atomics
  * are sequentially consistent, so either (b) comes after (1) and the producer rings, or (1) comes
  * after (b) and hence after (a), and the look in (2) finds the record. `Atomics.wait` compares and
- * sleeps in one step, so a ring between (2) and (3) ends the wait at once.
+ * sleeps in one step, so a ring between (2) and (3) ends the wait at once. A producer that dies
+ * between (a) and (b) leaves the consumer asleep; its successor rings anew when it attaches.
+ *
+ * The word knows one sleeper: one wait at a time, be it blocking or not.
  */
 
 const AWAKE = 0;
@@ -35,6 +38,15 @@ export class Doorbell {
     if (Atomics.compareExchange(this.#words, this.#index, PARKED, AWAKE) !== PARKED) return false;
     Atomics.notify(this.#words, this.#index, 1);
     return true;
+  }
+
+  /**
+   * Producer side, for the successor of a dead ringer: wakes whoever sleeps, whatever the word says. The
+   * dead one may have published without ringing, or turned the word without waking.
+   */
+  ringAnew(): void {
+    Atomics.store(this.#words, this.#index, AWAKE);
+    Atomics.notify(this.#words, this.#index);
   }
 
   /** Consumer side, step (1): says that it is about to sleep. It must look once more before it does. */

@@ -23,7 +23,7 @@ export const VERSION_WORD = 1;
 export const CAPACITY_WORD = 2;
 /** 0 while open, 1 once either side has closed the ring. */
 export const CLOSED_WORD = 3;
-/** Level in bytes above which the ring reports pressure. */
+/** Level in bytes from which on the ring reports pressure. */
 export const HIGH_MARK_WORD = 4;
 /** Level in bytes below which the pressure ends. */
 export const LOW_MARK_WORD = 5;
@@ -34,7 +34,7 @@ export const TAIL_WORD = LINE_WORDS;
 export const OFFERED_WORD = LINE_WORDS + 1;
 /** Offers refused for lack of room (mod 2^32). */
 export const REFUSED_WORD = LINE_WORDS + 2;
-/** 1 while the level is above the marks' hysteresis. */
+/** 1 from the record that reached the high mark until one that is sent below the low mark. */
 export const PRESSURE_WORD = LINE_WORDS + 3;
 /** The highest level in bytes that the producer has seen. */
 export const PEAK_WORD = LINE_WORDS + 4;

@@ -71,10 +71,13 @@ export const RING_ERRORS = {
   bad_capacity: 'The capacity is not a power of two, or is outside the permitted range.',
   bad_buffer: 'The memory is not a SharedArrayBuffer, or its size does not match its header.',
   bad_header: 'The memory does not begin with a finished ring header of this version.',
-  bad_marks: 'The marks are not 0 < low <= high <= capacity.',
-  bad_kind: 'A record kind is negative; negative kinds belong to the ring itself.',
+  bad_marks: 'The marks are not whole bytes with 0 < low <= high <= capacity.',
+  bad_position: 'The initial position is not a multiple of 8 from 0 to 2^32 - 8.',
+  bad_kind: 'A record kind is not an integer from 0 to 2^31 - 1; negative kinds belong to the ring itself.',
+  bad_length: 'A payload length is not a count of bytes.',
   claim_pending: 'A claim was made while another is neither committed nor aborted.',
   no_claim: 'A commit or an abort came without a claim.',
+  poll_pending: 'A handler polled the ring whose record it holds.',
 } as const;
 
 export type RingErrorCode = keyof typeof RING_ERRORS;

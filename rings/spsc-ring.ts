@@ -19,8 +19,11 @@
  *   3. one `Atomics.store` to HEAD gives the room back.
  *
  * Death. A producer that dies before step 4 has published nothing: its successor continues at TAIL
- * and overwrites the half-written bytes. A consumer that dies before its step 3 has consumed
- * nothing: its successor gets the same records again. No step needs undoing, so there is no repair.
+ * and overwrites the half-written bytes. A producer that dies after step 4 may not have rung the
+ * bell: its successor rings anew when it attaches. A consumer that dies before its step 3 has
+ * consumed nothing: its successor gets the same records again. No step needs undoing. The counters
+ * OFFERED and CONSUMED keep step with the positions although each is a store of its own: V8 ends a
+ * thread where it enters a function or repeats a loop, and neither stands between the two stores.
  *
  * Source of the algorithm: Lamport's single-producer queue with the cached positions of
  * FastForward/Rigtorp's SPSCQueue and the record framing of Agrona's OneToOneRingBuffer.
@@ -28,13 +31,13 @@
 import { Doorbell } from './doorbell.ts';
 import * as layout from './layout.ts';
 import { SharedMemory } from './shared-memory.ts';
-import { PADDING_KIND, RECORD_HEADER_BYTES, maxPayloadBytes, recordBytes } from './record.ts';
+import { PADDING_KIND, RECORD_ALIGNMENT_BYTES, RECORD_HEADER_BYTES, maxPayloadBytes, recordBytes } from './record.ts';
 import { ABORT, BACK_PRESSURED, CLOSED, COMMIT, CONTINUE, RingError, TOO_LONG, type RecordHandler } from './ring.ts';
 
 export interface SpscRingOptions {
   /** Bytes of record space: a power of two from 64 to 2^30. */
   readonly capacityBytes: number;
-  /** Level in bytes above which `pressured` turns true. Default: 3/4 of the capacity. */
+  /** Level in bytes from which on `pressured` is true. Default: 3/4 of the capacity. */
   readonly highMarkBytes?: number;
   /** Level in bytes below which `pressured` turns false. Default: 1/4 of the capacity. */
   readonly lowMarkBytes?: number;
@@ -56,12 +59,13 @@ function bufferBytes(capacityBytes: number): number {
 
 /**
  * Allocates and initializes the shared memory of a ring. Pass the buffer to the two threads.
- * @throws RingError `bad_capacity`, `bad_marks`
+ * @throws RingError `bad_capacity`, `bad_marks`, `bad_position`
  */
 export function createSpscRing(options: SpscRingOptions): SharedArrayBuffer {
   const { capacityBytes } = options;
   if (
-    !Number.isInteger(Math.log2(capacityBytes)) ||
+    !Number.isInteger(capacityBytes) ||
+    (capacityBytes & (capacityBytes - 1)) !== 0 ||
     capacityBytes < layout.MIN_CAPACITY_BYTES ||
     capacityBytes > layout.MAX_CAPACITY_BYTES
   ) {
@@ -72,10 +76,18 @@ export function createSpscRing(options: SpscRingOptions): SharedArrayBuffer {
   }
   const highMark = options.highMarkBytes ?? (capacityBytes / 4) * 3;
   const lowMark = options.lowMarkBytes ?? Math.min(capacityBytes / 4, highMark);
-  if (!(lowMark > 0 && lowMark <= highMark && highMark <= capacityBytes)) {
+  const inOrder = lowMark > 0 && lowMark <= highMark && highMark <= capacityBytes;
+  if (!inOrder || !Number.isInteger(lowMark) || !Number.isInteger(highMark)) {
     throw new RingError(
       'bad_marks',
-      `Marks must satisfy 0 < low <= high <= capacity (${capacityBytes}); got low ${lowMark}, high ${highMark}.`,
+      `Marks must be whole bytes with 0 < low <= high <= capacity (${capacityBytes}); got low ${lowMark}, high ${highMark}.`,
+    );
+  }
+  const position = options.initialPosition ?? 0;
+  if (position >>> 0 !== position || position % RECORD_ALIGNMENT_BYTES !== 0) {
+    throw new RingError(
+      'bad_position',
+      `An initial position must be a multiple of ${RECORD_ALIGNMENT_BYTES} from 0 to 2^32 - ${RECORD_ALIGNMENT_BYTES}; got ${position}.`,
     );
   }
   const buffer = new SharedArrayBuffer(bufferBytes(capacityBytes));
@@ -84,13 +96,16 @@ export function createSpscRing(options: SpscRingOptions): SharedArrayBuffer {
   words[layout.CAPACITY_WORD] = capacityBytes;
   words[layout.HIGH_MARK_WORD] = highMark;
   words[layout.LOW_MARK_WORD] = lowMark;
-  words[layout.HEAD_WORD] = words[layout.TAIL_WORD] = options.initialPosition ?? 0;
+  words[layout.HEAD_WORD] = words[layout.TAIL_WORD] = position;
   // Publishes the header: whoever loads MAGIC in `attach` sees the plain stores above.
   Atomics.store(words, layout.MAGIC_WORD, layout.MAGIC);
   return buffer;
 }
 
-/** What both ends of a ring know and anyone may read. Every answer may be one record old. */
+/**
+ * What both ends of a ring know and anyone may read. Levels and depths are estimates from above: the
+ * consumer may have moved on, or the producer be about to publish what is counted already.
+ */
 abstract class SpscEnd {
   /** The whole shared buffer through views of several widths, for codecs that write in place. */
   readonly memory: SharedMemory;
@@ -100,7 +115,8 @@ abstract class SpscEnd {
   protected readonly mask: number;
 
   protected constructor(buffer: SharedArrayBuffer) {
-    if (!(buffer instanceof SharedArrayBuffer) || buffer.byteLength < layout.HEADER_BYTES) {
+    const isShared = buffer instanceof SharedArrayBuffer;
+    if (!isShared || buffer.byteLength < layout.HEADER_BYTES || buffer.byteLength % RECORD_ALIGNMENT_BYTES !== 0) {
       throw new RingError('bad_buffer', 'A ring attaches to the SharedArrayBuffer that createSpscRing returned.');
     }
     const words = new Int32Array(buffer);
@@ -141,10 +157,11 @@ abstract class SpscEnd {
   get levelBytes(): number {
     // HEAD first: read the other way round, a head that moved in between would give a level below zero.
     const head = Atomics.load(this.words, layout.HEAD_WORD);
-    return (Atomics.load(this.words, layout.TAIL_WORD) - head) >>> 0;
+    // A third thread may be held up between the two loads while both ends go on.
+    return Math.min((Atomics.load(this.words, layout.TAIL_WORD) - head) >>> 0, this.capacityBytes);
   }
 
-  /** Whether nothing waits. May be stale towards "empty" for anyone but the consumer. */
+  /** Whether nothing waits. The next publication may overtake a "yes", the consumer's progress a "no". */
   get isEmpty(): boolean {
     return this.levelBytes === 0;
   }
@@ -176,9 +193,15 @@ abstract class SpscEnd {
     return Atomics.load(this.words, layout.CLOSED_WORD) === 1;
   }
 
-  /** Closes the ring for new records; what was published can still be polled. Idempotent. */
+  /**
+   * Closes the ring for new records and wakes the consumer if it sleeps at a bell this end knows: the
+   * ring's own, and for a producer the one it was given. What was published can still be polled, and a
+   * claim that was made before can still be committed. Idempotent.
+   */
   close(): void {
+    // Publishes the end: pairs with the loads in `closed` and `tryClaim`.
     Atomics.store(this.words, layout.CLOSED_WORD, 1);
+    new Doorbell(this.words, layout.DOORBELL_WORD).ring();
   }
 }
 
@@ -221,18 +244,31 @@ export class SpscProducer extends SpscEnd {
     this.#peak = Atomics.load(this.words, layout.PEAK_WORD);
     this.#pressured = Atomics.load(this.words, layout.PRESSURE_WORD) === 1;
     Atomics.add(this.words, layout.PRODUCER_INCARNATION_WORD, 1);
+    // A predecessor may have died between publishing and ringing.
+    this.#doorbell.ringAnew();
+  }
+
+  override close(): void {
+    super.close();
+    this.#doorbell.ring();
   }
 
   /**
    * Reserves room for one record and writes its header. The caller writes the payload at the returned
    * byte offset of `memory`, then calls `commit` or `abort`. One claim at a time.
    * @returns the payload's byte offset (8-byte aligned), or BACK_PRESSURED, CLOSED or TOO_LONG
-   * @throws RingError `claim_pending`, `bad_kind`
+   * @throws RingError `claim_pending`, `bad_kind`, `bad_length`
    */
   tryClaim(kind: number, payloadBytes: number): number {
     if (this.#claimPlace !== NO_CLAIM) throw new RingError('claim_pending', 'Commit or abort the former claim first.');
-    if (kind < 0) throw new RingError('bad_kind', `Record kinds are not negative; got ${kind}.`);
+    // The header keeps 31 bits of a kind: 2^32 - 1, say, would be stored as the kind of a padding record.
+    if (kind < 0 || (kind | 0) !== kind) {
+      throw new RingError('bad_kind', `Record kinds are integers from 0 to 2^31 - 1; got ${kind}.`);
+    }
     if (payloadBytes > this.maxPayloadBytes) return TOO_LONG;
+    if (payloadBytes < 0 || (payloadBytes | 0) !== payloadBytes) {
+      throw new RingError('bad_length', `A payload's length is a count of bytes; got ${payloadBytes}.`);
+    }
     if (Atomics.load(this.words, layout.CLOSED_WORD) === 1) return CLOSED;
     const total = recordBytes(payloadBytes);
     const place = this.#tail & this.mask;
@@ -255,10 +291,10 @@ export class SpscProducer extends SpscEnd {
   commit(): void {
     if (this.#claimPlace === NO_CLAIM) throw new RingError('no_claim', 'There is no claim to commit.');
     this.#claimPlace = NO_CLAIM;
+    this.#updateMarks(this.#claimEnd);
     this.#tail = this.#claimEnd;
     this.#offered = (this.#offered + 1) | 0;
-    this.#updateMarks();
-    // A plain store that the store of TAIL below carries along; a reader in between sees one record too few.
+    // A plain store that the store of TAIL below carries along; a reader in between counts one record too many.
     this.words[layout.OFFERED_WORD] = this.#offered;
     // Publishes the record: pairs with the consumer's load of TAIL in `poll`.
     Atomics.store(this.words, layout.TAIL_WORD, this.#tail);
@@ -293,17 +329,21 @@ export class SpscProducer extends SpscEnd {
     this.words[word + 1] = kind;
   }
 
-  /** Keeps the peak and the pressure flag; both are estimates from above, as the head copy may lag. */
-  #updateMarks(): void {
-    let level = (this.#tail - this.#headCache) >>> 0;
+  /** Keeps the peak and the pressure flag for a tail that moves to `end`. */
+  #updateMarks(end: number): void {
+    let level = (end - this.#headCache) >>> 0;
+    // The head copy may lag, so this level is an estimate from above, and good enough where it changes nothing.
     if (level <= this.#peak && level < this.#highMark && !this.#pressured) return;
     this.#headCache = Atomics.load(this.words, layout.HEAD_WORD);
-    level = (this.#tail - this.#headCache) >>> 0;
+    level = (end - this.#headCache) >>> 0;
     if (level > this.#peak) {
       this.#peak = level;
       this.words[layout.PEAK_WORD] = level;
     }
-    const pressured = this.#pressured ? level >= this.#lowMark : level >= this.#highMark;
+    // The level before this record is the lowest since the last one: had it passed the low mark, the pressure
+    // was over then, and this record alone does not bring it back.
+    const lowest = (this.#tail - this.#headCache) >>> 0;
+    const pressured = level >= this.#highMark || (this.#pressured && lowest >= this.#lowMark);
     if (pressured !== this.#pressured) {
       this.#pressured = pressured;
       Atomics.store(this.words, layout.PRESSURE_WORD, pressured ? 1 : 0);
@@ -316,6 +356,7 @@ export class SpscConsumer extends SpscEnd {
   #head: number;
   #tailCache: number;
   #consumed: number;
+  #polling = false;
 
   /**
    * Attaches to the consuming side; a successor of a dead consumer continues at the released position.
@@ -347,8 +388,12 @@ export class SpscConsumer extends SpscEnd {
    * A handler that throws has consumed its record: the position moves past it, the ring stays usable
    * and the error goes to the caller.
    * @returns the number of records consumed
+   * @throws RingError `poll_pending`
    */
   poll(handler: RecordHandler, limit: number): number {
+    // The outer poll would set the head back behind records that the inner one has released.
+    if (this.#polling) throw new RingError('poll_pending', 'A handler must not poll the ring whose record it holds.');
+    this.#polling = true;
     let handled = 0;
     let released = 0;
     let head = this.#head;
@@ -387,6 +432,7 @@ export class SpscConsumer extends SpscEnd {
       }
     } finally {
       this.#release(head, handled - released);
+      this.#polling = false;
     }
     return handled;
   }

@@ -38,7 +38,8 @@ export class WaitLadder {
   }
 
   /**
-   * Blocks the thread until `hasWork` answers true or `timeoutMs` have passed.
+   * Blocks the thread until `hasWork` answers true, the bell rings or `timeoutMs` have passed. A bell
+   * may ring for work that is done already, or for another ring: callers wait in a loop.
    * @returns whether there is work
    */
   wait(hasWork: () => boolean, timeoutMs: number): boolean {
@@ -70,7 +71,7 @@ export class WaitLadder {
     return hasWork();
   }
 
-  /** Lets go of the event loop for good. */
+  /** Lets go of the event loop, also under a pending `waitAsync`. */
   dispose(): void {
     if (this.#holder !== undefined) clearInterval(this.#holder as ReturnType<typeof setInterval>);
     this.#holder = undefined;

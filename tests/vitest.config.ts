@@ -1,7 +1,10 @@
-import { defineConfig } from 'vitest/config';
-
 // Tests load sources the way Node does (no bundler in between), so a worker started by a test and
 // the test itself run the same files.
+import { defineConfig } from 'vitest/config';
+
+// Where CI wants the result as JSON, to count it.
+const report = process.env['TEST_REPORT'];
+
 export default defineConfig({
   root: new URL('..', import.meta.url).pathname,
   resolve: { conditions: ['spillway-src'] },
@@ -14,5 +17,6 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
+    reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
   },
 });

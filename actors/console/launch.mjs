@@ -43,7 +43,7 @@ function bundledNode() {
     // Not installed: said below.
   }
   console.error(`spillway needs Node ${WANTED_MAJOR} or newer and this is ${process.version}. Install a newer Node, or in a checkout run \`npm ci\`, which brings one.`);
-  process.exit(1);
+  return process.exit(1);
 }
 
 /** Runs the same command under another Node or with the condition, in this process where the system can. */

@@ -64,11 +64,11 @@ function createProgram(exitWith: (code: number) => void): Command {
     .option('--rebuild', 'embed everything again, with this model and these settings', false)
     .option('--verbose', 'list every skipped entry and masked secret', false)
     .addOption(json)
-    .addHelpText('after', examples('spillway embed docs', 'spillway embed src docs --actors 2', 'spillway embed . --index /tmp/idx --model ./bge-small-q8_0.gguf', 'spillway embed docs --json | tail -1'))
+    .addHelpText('after', examples('spillway embed docs', 'spillway embed src docs --actors 2', 'spillway embed . --index ../idx --model ./bge-small-q8_0.gguf', 'spillway embed docs --json | tail -1'))
     .action(async (paths: string[], flags: Flags) => {
       const { embedCommand } = await import('./embed-command.ts');
       const isJson = flags['json'] === true;
-      const live = process.stderr.isTTY === true && !isJson;
+      const live = process.stderr.isTTY && !isJson;
       exitWith(
         await embedCommand({
           paths,
@@ -101,7 +101,7 @@ function createProgram(exitWith: (code: number) => void): Command {
     .description('what the index holds, its model and its generation')
     .addOption(index)
     .addOption(json)
-    .addHelpText('after', examples('spillway status', 'spillway status --index /tmp/idx --json'))
+    .addHelpText('after', examples('spillway status', 'spillway status --index ../idx --json'))
     .action(async (flags: Flags) => {
       const { statusCommand } = await import('./status-command.ts');
       exitWith(await statusCommand({ json: flags['json'] === true, settings: await loadSettings(settingFlags(flags)), stdout }));

@@ -4,6 +4,7 @@ import { createSystem, type ChildSpec, type System } from '../../supervisors/ind
 import { inferenceProtocol, inferenceSpec, type CheckedModel, type InferenceSpec } from '../inference/index.ts';
 import { ingestionProtocol, ingestionSpec, type IngestionSpec } from '../ingestion/index.ts';
 import { storageProtocol, storageSpec, type StorageSpec } from '../storage/index.ts';
+import type { ConsoleErrorCode } from './error-codes.ts';
 import type { Settings } from './settings.ts';
 
 export const STORAGE = 'storage';
@@ -16,7 +17,7 @@ export function embedderIds(actors: number): string[] {
   return Array.from({ length: actors }, (_, index) => `embedder-${index}`);
 }
 
-export function openSystem({ logLevel }: Pick<Settings, 'logLevel'>): Promise<System> {
+function openSystem({ logLevel }: Pick<Settings, 'logLevel'>): Promise<System> {
   return createSystem({ logLevel, supervisor: SUPERVISOR });
 }
 
@@ -56,5 +57,5 @@ export async function withSystem<T>(settings: Pick<Settings, 'logLevel'>, work: 
 export function describeError(error: unknown): { code: string; message: string } {
   if (error instanceof SpillwayError) return { code: error.code, message: error.message };
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return { code: 'unexpected', message };
+  return { code: 'unexpected' satisfies ConsoleErrorCode, message };
 }

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { LOG_LEVELS, SpillwayError, loadConfig, type LogLevel } from '../../kernel/index.ts';
 import { cacheFolder } from '../inference/index.ts';
 
-export const SETTINGS_SCHEMA = {
+const SETTINGS_SCHEMA = {
   optionalProperties: {
     /** Folder of the index. */
     index: { type: 'string' },

@@ -32,13 +32,15 @@ export const inference = defineActor<InferenceSpec, InferenceArgs>({
     let loading: Promise<EmbeddingBackend> | undefined;
     const backend = (): Promise<EmbeddingBackend> => (loading ??= open());
     const open = async (): Promise<EmbeddingBackend> => {
-      const { path, sha256 } = 'sha256' in model ? model : await chooseModel(model.source, cacheOf(model));
+      const { path, sha256, builtIn } = 'sha256' in model ? model : await chooseModel(model.source, cacheOf(model));
       // With the first use, like the model: a run that finds nothing to embed needs neither.
       const { llamaBackend } = await import('./llama-backend.ts');
       return llamaBackend.load(path, {
         sha256,
         nowMs: () => context.clock.monotonicMs(),
         log: (line) => context.log.warn('native', { line }),
+        // With its single head, flash attention is the faster route at every length.
+        ...(builtIn ? { flashAttentionTokensMin: 0 } : {}),
         ...(truncate === undefined ? {} : { truncate }),
       });
     };
@@ -48,7 +50,7 @@ export const inference = defineActor<InferenceSpec, InferenceArgs>({
         async embed({ texts }, message) {
           const { vectors, dimensions, outcomes, truncatedCount } = await (
             await backend()
-          ).embed(texts, { cancelled: () => message.cancelled, deadlineMs: message.deadlineMs });
+          ).embed(texts.map(composed), { cancelled: () => message.cancelled, deadlineMs: message.deadlineMs });
           context.counters.add('texts', outcomes.length);
           context.counters.add('tokens', outcomes.reduce((sum, { tokens }) => sum + tokens, 0));
           context.counters.add('truncated', truncatedCount);
@@ -70,4 +72,9 @@ export const inference = defineActor<InferenceSpec, InferenceArgs>({
 
 function cacheOf({ cacheDir }: ModelQuery): { cacheDir?: string } {
   return cacheDir === undefined ? {} : { cacheDir };
+}
+
+/** Tokenizers are made for composed characters; a decomposed accent would be a piece of its own. */
+function composed(text: string): string {
+  return text.normalize('NFC');
 }

@@ -3,7 +3,7 @@
  *
  * The codes that begin with `model_` come from the header check and from the search for a model,
  * before native code has seen the file; those that begin with `backend_` come from the library
- * that runs the model.
+ * that runs the model; `text_refused` is about a text, not about the model.
  */
 export const INFERENCE_ERRORS = {
   model_missing: 'There is no file at the path of the model. Check the path, or name a model with --model.',
@@ -18,6 +18,7 @@ export const INFERENCE_ERRORS = {
   model_source_invalid: 'The model is neither a path nor an hf: URI of the form hf:user/repo[:quant] or hf:user/repo/file.gguf.',
   model_download_failed: 'The model could not be downloaded. Check the connection and the name, or give the path of a file.',
   model_download_cancelled: 'The download of the model was cancelled. Run again to continue it.',
+  text_refused: 'A text cannot be embedded as it is: empty, too long, or without a vector; `details` has its index and status.',
   backend_unavailable: 'The native library of the backend could not be loaded on this machine. Reinstall the package for this platform.',
   backend_load_failed: 'The native library refused the model. Choose another model, or convert it again.',
   backend_self_test_failed: 'The model loaded, but its first vector is empty, zero or not finite. Choose another model.',

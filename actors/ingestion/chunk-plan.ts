@@ -32,7 +32,7 @@ import { cutLine, quartersOf } from './token-estimate.ts';
 export const PLAN_VERSION = 1;
 
 /** Half of the context of the usual BERT model: an estimate that is wrong by two still fits. */
-export const DEFAULT_CHUNK_SETTINGS: ChunkSettings = { maxTokens: 256 };
+const DEFAULT_CHUNK_SETTINGS: ChunkSettings = { maxTokens: 256 };
 
 /** More lines do not make a useful search result, however short they are. */
 const LINES_MAX = 100;

@@ -5,6 +5,7 @@
 export const INGESTION_ERRORS = {
   path_missing: 'A path given to embed does not exist. Check the spelling and the current folder.',
   path_unreadable: 'A path given to embed cannot be opened, or is neither a folder nor a regular file. Check its permissions and its type.',
+  run_in_progress: 'The ingestion actor already works on a run. Wait until it ends, or interrupt it.',
   sanitizer_failed: 'The secret scanner stopped on a file, so its text was not passed on. Exclude the file and report the rule that is named.',
 } as const;
 

@@ -11,6 +11,7 @@ export const STORAGE_ERRORS = {
   index_model_mismatch: 'The index was made with another model. Use that model, or pass --rebuild to embed again.',
   index_settings_mismatch: 'The index was made with other chunk settings. Use those, or pass --rebuild to embed again.',
   index_root_mismatch: 'The index belongs to another root folder. Use another --index, or pass --rebuild.',
+  run_not_begun: 'A message that writes came while no run was open, as after a restart of the actor. Send `begin` first.',
   dimension_mismatch: 'A vector does not have the number of dimensions of the index. Use the model that made it.',
   vector_invalid: 'A vector is zero or holds a value that is not finite, so it has no direction. Check the model.',
   rollback_unavailable: 'No former generation is kept, so there is nothing to roll back to. Embed again instead.',

@@ -24,7 +24,14 @@ export const LEXICAL_MODEL_SHA256 = 'c0144dc04ae8f5b6fe796bbcd10eb263ef0a2281c2b
  */
 export async function ensureLexicalModel(cacheFolder: string): Promise<{ path: string; sha256: string }> {
   const path = join(cacheFolder, `${LEXICAL_MODEL_NAME}.gguf`);
-  if (!(await isSound(path))) write(path, cacheFolder);
+  if (!(await isSound(path))) {
+    try {
+      write(path, cacheFolder);
+    } catch (error) {
+      // Windows refuses to replace a file that another process has mapped; then that process was first.
+      if (!(error instanceof SpillwayError && (await isSound(path)))) throw error;
+    }
+  }
   return { path, sha256: LEXICAL_MODEL_SHA256 };
 }
 

@@ -28,7 +28,7 @@
 import { CONTENT_DIMENSIONS, SignSource } from './content.ts';
 import type { Piece } from './vocabulary.ts';
 
-export const CODE_DIMENSIONS = 32;
+const CODE_DIMENSIONS = 32;
 /** Length of a row, and of the model's vectors; the values of the code are 0 in those. */
 export const ROW_DIMENSIONS = CONTENT_DIMENSIONS + CODE_DIMENSIONS;
 

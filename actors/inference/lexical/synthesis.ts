@@ -18,7 +18,7 @@ import { SPECIAL_TOKENS, buildVocabulary, type LexicalVocabulary, type Piece } f
 
 export const LEXICAL_MODEL_NAME = 'spillway-lexical-1';
 /** Tokens that a text may have, two special ones included. Attention takes time by the square of it. */
-export const LEXICAL_CONTEXT_LENGTH = 2048;
+const LEXICAL_CONTEXT_LENGTH = 2048;
 
 /**
  * Zero weights, so as short as can be. With 32, one Q8_0 block, the AMX kernels of llama.cpp v0.4.0

@@ -10,7 +10,7 @@ import { readCommonHan, readCommonWords } from './word-list.ts';
 import { hangulSyllables, letterCharacters, letterPairs, markCharacters, silentCharacters } from './scripts.ts';
 
 /** What llama.cpp puts before a word. Alone it is a piece too, so that every other piece can follow it. */
-export const WORD_START = '▁';
+const WORD_START = '▁';
 
 /** The special tokens, in the order of their ids. */
 export const SPECIAL_TOKENS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'] as const;
@@ -22,7 +22,7 @@ export const SPECIAL_TOKENS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'] as 
  * - `letter`, `pair`: one or two letters of another script. `han`: a character that is a word.
  * - `mark`: punctuation and symbols. `silent`: without weight.
  */
-export type PieceKind = 'special' | 'word' | 'start' | 'inner' | 'letter' | 'pair' | 'han' | 'mark' | 'silent';
+type PieceKind = 'special' | 'word' | 'start' | 'inner' | 'letter' | 'pair' | 'han' | 'mark' | 'silent';
 
 export interface Piece {
   /** As in the file's list of tokens. */
@@ -140,5 +140,5 @@ function mostFrequent(counts: Counts, length: number, limit: number): string[] {
  */
 function logarithm(value: number): number {
   const exponent = 31 - Math.clz32(value);
-  return exponent + value / 2 ** exponent - 1;
+  return exponent + value / (1 << exponent) - 1;
 }

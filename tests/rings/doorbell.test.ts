@@ -1,0 +1,126 @@
+/**
+ * The doorbell on one thread: every interleaving of a sleeper's three steps with a ringer's two is
+ * played by hand. `threads.test.ts` lets real threads race.
+ */
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { Doorbell, WaitLadder } from 'atomics-ring-buffer';
+
+function makeBell(): { words: Int32Array; doorbell: Doorbell } {
+  const words = new Int32Array(new SharedArrayBuffer(8));
+  return { words, doorbell: new Doorbell(words, 1) };
+}
+
+/** Far beyond what any of these tests takes: a wait that runs this long has lost its wake-up. */
+const LOST_MS = 5_000;
+
+afterEach(() => void vi.restoreAllMocks());
+
+describe('a doorbell', () => {
+  it('rings for a sleeper only, and once', () => {
+    const { doorbell } = makeBell();
+    expect(doorbell.ring()).toBe(false);
+    doorbell.arm();
+    expect([doorbell.ring(), doorbell.ring()]).toEqual([true, false]);
+    doorbell.arm();
+    doorbell.disarm();
+    expect(doorbell.ring()).toBe(false);
+  });
+
+  it('makes no system call while nobody sleeps', () => {
+    const { doorbell } = makeBell();
+    const notify = vi.spyOn(Atomics, 'notify');
+    for (let count = 0; count < 10; count++) doorbell.ring();
+    expect(notify).not.toHaveBeenCalled();
+    doorbell.arm();
+    doorbell.ring();
+    expect(notify).toHaveBeenCalledTimes(1);
+  });
+
+  it('touches the word it was given and no other', () => {
+    const { words, doorbell } = makeBell();
+    doorbell.arm();
+    expect([words[0], words[1]]).toEqual([0, 1]);
+    doorbell.ringAnew();
+    expect([words[0], words[1]]).toEqual([0, 0]);
+  });
+
+  it('ends a park at once when it rang between the arming and the park', () => {
+    const { doorbell } = makeBell();
+    const wait = vi.spyOn(Atomics, 'wait');
+    doorbell.arm();
+    doorbell.ring();
+    doorbell.park(LOST_MS);
+    expect(wait.mock.results[0]!.value).toBe('not-equal');
+    expect(doorbell.parkAsync(LOST_MS)).toBeUndefined();
+  });
+
+  it('ends an asynchronous park by a ring that comes later', async () => {
+    const { doorbell } = makeBell();
+    doorbell.arm();
+    const woken = doorbell.parkAsync(LOST_MS);
+    doorbell.ring();
+    expect(await woken).toBe('ok');
+  });
+
+  it('rings anew also where the word says that nobody sleeps', async () => {
+    const { doorbell } = makeBell();
+    doorbell.arm();
+    const woken = doorbell.parkAsync(LOST_MS);
+    doorbell.disarm();
+    expect(doorbell.ring()).toBe(false);
+    doorbell.ringAnew();
+    expect(await woken).toBe('ok');
+  });
+});
+
+describe('a wait and a publication', () => {
+  /** Publishes and rings just before the sleeper's atomic operation number `step`. */
+  function publishAtStep(step: number, doorbell: Doorbell): { hasWork: () => boolean; steps: () => number } {
+    let published = false;
+    let operations = 0;
+    let publishing = false;
+    for (const name of ['store', 'load', 'wait', 'waitAsync'] as const) {
+      const operation = Atomics[name] as (...parameters: unknown[]) => unknown;
+      vi.spyOn(Atomics, name).mockImplementation(((...parameters: unknown[]) => {
+        if (!publishing && operations++ === step) {
+          publishing = true;
+          published = true;
+          doorbell.ring();
+          publishing = false;
+        }
+        return operation(...parameters);
+      }) as never);
+    }
+    return { hasWork: () => published, steps: () => operations };
+  }
+
+  it('never miss each other, whichever step of a blocking wait the publication precedes', () => {
+    const outcomes = [0, 1, 2].map((step) => {
+      const { doorbell } = makeBell();
+      const { hasWork, steps } = publishAtStep(step, doorbell);
+      const found = new WaitLadder(doorbell, { maxSpins: 0 }).wait(hasWork, step === 2 ? 1 : LOST_MS);
+      const results = vi.mocked(Atomics.wait).mock.results.map((result) => result.value as string);
+      vi.restoreAllMocks();
+      return { found, results, steps: steps() };
+    });
+    expect(outcomes).toEqual([
+      // Before the arming: the second look finds it.
+      { found: true, results: [], steps: 2 },
+      // Before the park: the park ends at once.
+      { found: true, results: ['not-equal'], steps: 3 },
+      // Before the disarming, after the park ran out: the last look finds it.
+      { found: true, results: ['timed-out'], steps: 3 },
+    ]);
+  });
+
+  it('never miss each other, whichever step of an asynchronous wait the publication precedes', async () => {
+    for (const step of [0, 1, 2]) {
+      const { doorbell } = makeBell();
+      const ladder = new WaitLadder(doorbell, { maxSpins: 0 });
+      const { hasWork } = publishAtStep(step, doorbell);
+      expect(await ladder.waitAsync(hasWork, step === 2 ? 1 : LOST_MS)).toBe(true);
+      vi.restoreAllMocks();
+      ladder.dispose();
+    }
+  });
+});

@@ -1,0 +1,150 @@
+/**
+ * What a thread's death leaves behind, step by step.
+ *
+ * The memory is copied before each atomic operation of a step, which is exactly what a thread that
+ * died there would have left; successors attach to the copies. `threads.test.ts` kills real threads.
+ */
+import { describe, expect, it, vi } from 'vitest';
+import { Doorbell, SpscConsumer, SpscProducer, createSpscRing } from 'atomics-ring-buffer';
+import { payloadOf, receive, receivedOf } from './ring.cases.ts';
+
+const OPERATIONS = ['load', 'store', 'add', 'compareExchange', 'notify'] as const;
+
+function copyOf(buffer: SharedArrayBuffer): SharedArrayBuffer {
+  const copy = new SharedArrayBuffer(buffer.byteLength);
+  new Uint8Array(copy).set(new Uint8Array(buffer));
+  return copy;
+}
+
+/** The memory before each atomic operation of `run`, and after the last. */
+function deathsDuring(buffer: SharedArrayBuffer, run: () => void): SharedArrayBuffer[] {
+  const copies: SharedArrayBuffer[] = [];
+  const spies = OPERATIONS.map((name) => {
+    const operation = Atomics[name] as (...parameters: unknown[]) => unknown;
+    return vi.spyOn(Atomics, name).mockImplementation(((...parameters: unknown[]) => {
+      copies.push(copyOf(buffer));
+      return operation(...parameters);
+    }) as never);
+  });
+  try {
+    run();
+  } finally {
+    for (const spy of spies) spy.mockRestore();
+  }
+  copies.push(copyOf(buffer));
+  return copies;
+}
+
+const first = receivedOf(1, payloadOf(1, 16));
+const second = receivedOf(2, payloadOf(2, 24));
+const third = receivedOf(3, payloadOf(3, 8));
+
+/** A ring of 64 bytes that holds `first` at place 32, so that `second` needs padding at the wrap. */
+function ringBeforeWrap(): SharedArrayBuffer {
+  const buffer = createSpscRing({ capacityBytes: 64, initialPosition: 2 ** 32 - 32 });
+  new SpscProducer(buffer).offer(1, payloadOf(1, 16));
+  return buffer;
+}
+
+describe('a producer that dies', () => {
+  it('has published its record or not, never a part, whichever step it dies at; its successor continues', () => {
+    const buffer = ringBeforeWrap();
+    const producer = new SpscProducer(buffer);
+    const deaths = deathsDuring(buffer, () => {
+      const offset = producer.tryClaim(2, 24);
+      producer.memory.u8.set(payloadOf(2, 24), offset);
+      producer.commit();
+    });
+    const outcomes = new Set<number>();
+    for (const left of deaths) {
+      const successor = new SpscProducer(left);
+      const consumer = new SpscConsumer(left);
+      const found = receive(consumer);
+      outcomes.add(found.length);
+      expect(found).toEqual([first, second].slice(0, found.length));
+      expect(successor.offer(3, payloadOf(3, 8))).toBe(0);
+      expect(receive(consumer)).toEqual([third]);
+    }
+    expect([...outcomes]).toEqual([1, 2]);
+  });
+
+  it('in the middle of a claim leaves bytes that nobody sees and that its successor overwrites', () => {
+    const buffer = ringBeforeWrap();
+    const dead = new SpscProducer(buffer);
+    const offset = dead.tryClaim(9, 24);
+    dead.memory.u8.fill(0xee, offset, offset + 11);
+    const successor = new SpscProducer(buffer);
+    expect(successor.counters.offered).toBe(1);
+    expect(successor.offer(2, payloadOf(2, 24))).toBe(0);
+    expect(receive(new SpscConsumer(buffer))).toEqual([first, second]);
+  });
+
+  it('between publishing and ringing leaves the consumer asleep; its successor wakes it by attaching', () => {
+    const buffer = createSpscRing({ capacityBytes: 64 });
+    const producer = new SpscProducer(buffer);
+    const { doorbell } = new SpscConsumer(buffer);
+    doorbell.arm();
+    const deaths = deathsDuring(buffer, () => producer.offer(1, payloadOf(1, 16)));
+    for (const left of deaths) {
+      void new SpscProducer(left);
+      expect(new SpscConsumer(left).doorbell.ring(), 'the bell has rung already').toBe(false);
+    }
+  });
+
+  it('between turning the bell and waking leaves it silent; its successor wakes all the same', async () => {
+    const words = new Int32Array(new SharedArrayBuffer(4));
+    const doorbell = new Doorbell(words, 0);
+    const buffer = createSpscRing({ capacityBytes: 64 });
+    doorbell.arm();
+    const woken = doorbell.parkAsync(30_000);
+    const silent = vi.spyOn(Atomics, 'notify').mockReturnValue(0);
+    new SpscProducer(buffer, { doorbell }).offer(1, payloadOf(1, 16));
+    silent.mockRestore();
+    // The word says AWAKE by now, so an ordinary ring does nothing.
+    expect(doorbell.ring()).toBe(false);
+    void new SpscProducer(buffer, { doorbell });
+    expect(await woken).toBe('ok');
+  });
+});
+
+describe('a consumer that dies', () => {
+  it('has consumed all of a poll or nothing, whichever step it dies at; its successor continues', () => {
+    const buffer = ringBeforeWrap();
+    new SpscProducer(buffer).offer(2, payloadOf(2, 0));
+    const consumer = new SpscConsumer(buffer);
+    const inHandler: SharedArrayBuffer[] = [];
+    const deaths = deathsDuring(buffer, () => consumer.poll(() => void inHandler.push(copyOf(buffer)), 10));
+    const all = [first, receivedOf(2, [] as never)];
+    const outcomes = new Set<number>();
+    for (const left of [...inHandler, ...deaths]) {
+      const redelivered = receive(new SpscConsumer(left));
+      outcomes.add(redelivered.length);
+      expect(redelivered).toEqual(redelivered.length === 0 ? [] : all);
+      expect(new SpscProducer(left).offer(3, payloadOf(3, 8))).toBe(0);
+      expect(receive(new SpscConsumer(left))).toEqual([third]);
+    }
+    expect([...outcomes]).toEqual([2, 0]);
+  });
+
+  it('after COMMIT has consumed what was committed and nothing after it', () => {
+    const buffer = createSpscRing({ capacityBytes: 128 });
+    const producer = new SpscProducer(buffer);
+    for (const kind of [0, 1, 2]) producer.offer(kind, payloadOf(kind, 4));
+    const lefts: SharedArrayBuffer[] = [];
+    new SpscConsumer(buffer).poll((kind) => {
+      lefts.push(copyOf(buffer));
+      return kind === 1 ? 1 : 0;
+    }, 10);
+    const redelivered = lefts.map((left) => receive(new SpscConsumer(left)).map(([kind]) => kind));
+    expect(redelivered).toEqual([[0, 1, 2], [0, 1, 2], [2]]);
+  });
+
+  it('while asleep leaves a bell that rings for nobody; its successor looks before it sleeps', () => {
+    const buffer = createSpscRing({ capacityBytes: 64 });
+    new SpscConsumer(buffer).doorbell.arm();
+    new SpscProducer(buffer).offer(1, payloadOf(1, 16));
+    const successor = new SpscConsumer(buffer);
+    expect(successor.hasRecord).toBe(true);
+    expect(receive(successor)).toEqual([first]);
+  });
+});
