@@ -18,6 +18,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   embed: { about: 'embedding with 1 and 2 actors against node-llama-cpp', run: async (print) => (await import('./embed.ts')).run({ print }) },
   responsiveness: { about: "the application's event-loop delay while it embeds", run: async (print) => (await import('./responsiveness.ts')).run({ print }) },
   'known-item': { about: 'known-item search with the built-in model', run: async (print) => (await import('./known-item.ts')).run({ print }) },
+  'vector-layout': { about: 'rejected: vec0 against plain vectors', run: async (print) => (await import('./alternatives/vector-layout.ts')).run({ print }) },
 };
 
 const args = process.argv.slice(2);
