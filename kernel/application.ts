@@ -32,6 +32,9 @@ const MAX_SPINS = 2_000;
 /** How long the guardian may take to come up. */
 const START_MS = 30_000;
 
+const SELF = addressOf(APPLICATION_THREAD, ACTOR_SLOT);
+const ROOT = addressOf(GUARDIAN_THREAD, ACTOR_SLOT);
+
 export class Application {
   readonly #runtime: ThreadRuntime;
   readonly #caretaker: Caretaker;
@@ -44,7 +47,7 @@ export class Application {
     this.#system = createSystemMemory(options.maxThreads);
     const maxSpins = availableParallelism() >= CORES_TO_SPIN ? MAX_SPINS : 0;
     this.#runtime = new ThreadRuntime({
-      thread: APPLICATION_THREAD,
+      self: SELF,
       incarnation: 1,
       system: this.#system,
       clock: systemClock,
@@ -55,22 +58,23 @@ export class Application {
       onDefect: (error) => process.nextTick(() => { throw error; }),
     });
     const toGuardian: PeerLink = {
-      peer: GUARDIAN_THREAD,
+      peer: ROOT,
       outbound: createLink(DEFAULT_LANE_SIZES),
       inbound: createLink(DEFAULT_LANE_SIZES),
     };
     const channel = new MessageChannel();
     channel.port1.unref();
     this.#runtime.addLink(toGuardian);
-    this.#caretaker = new Caretaker({ runtime: this.#runtime, name: 'application', port: channel.port1, exit: () => {} });
+    this.#caretaker = new Caretaker({ runtime: this.#runtime, name: 'application', port: channel.port1, native: false, exit: () => {} });
     const boot: ThreadBoot = {
-      thread: GUARDIAN_THREAD,
+      self: ROOT,
       incarnation: 1,
       name: 'guardian',
       system: this.#system,
-      links: [reverseLink(toGuardian, APPLICATION_THREAD)],
+      links: [reverseLink(toGuardian, SELF)],
       port: channel.port2,
       source: options.root,
+      native: false,
       maxSpins,
       logLevel: options.logLevel,
     };
@@ -92,17 +96,21 @@ export class Application {
       this.#guardian.once('error', (error) => reject(startFailed(error)));
       this.#guardian.once('exit', () => reject(startFailed(undefined)));
     });
+    // It also fails long after the start, when nobody races with it.
+    failed.catch(() => {});
     const endMs = systemClock.monotonicMs() + START_MS;
     while (this.block(GUARDIAN_THREAD).state !== 'running') {
-      if (systemClock.monotonicMs() > endMs) throw startFailed(new Error(`not up after ${START_MS} ms`));
+      if (systemClock.monotonicMs() > endMs) {
+        await this.#guardian.terminate();
+        throw startFailed(new Error(`not up after ${START_MS} ms`));
+      }
       await Promise.race([new Promise((resolve) => this.#runtime.after(1, () => resolve(undefined))), failed]);
     }
-    failed.catch(() => {});
   }
 
   /** The root actor, reachable without looking it up. */
   root<Spec extends ProtocolSpec>(protocol: Protocol<Spec>): ActorRef<Spec> {
-    return this.#runtime.ref('root', addressOf(GUARDIAN_THREAD, ACTOR_SLOT), protocol);
+    return this.#runtime.ref('root', ROOT, protocol);
   }
 
   /** Finds an actor by name. @throws SpillwayError `actor_unknown` */

@@ -6,10 +6,11 @@
  * holds, then exit. A thread is never left by `process.exit` while a native call is in flight, because
  * that aborts the whole process; waiting for such calls is the business of the actor's `stop`.
  */
+import { inspect } from 'node:util';
 import { receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
 import { ActorCell, type AnyHandlers } from './actor-cell.ts';
 import type { ActorContext, ActorDefinition, Behaviour, Handlers, StopReason } from './actor.ts';
-import { ACTOR_SLOT, GUARDIAN_THREAD, KERNEL_SLOT, addressOf } from './address.ts';
+import { GUARDIAN_THREAD, KERNEL_SLOT, addressOf } from './address.ts';
 import { SpillwayError } from './errors.ts';
 import { kernelProtocol, type KernelSpec } from './kernel-protocol.ts';
 import type { PeerLink } from './link.ts';
@@ -20,8 +21,13 @@ import type { ThreadRuntime } from './thread-runtime.ts';
 
 /** How long an actor that crashed may take to release what it holds. */
 const CRASH_STOP_MS = 10_000;
-/** How often a stopping thread looks whether its lanes are empty. */
-const DRAIN_LOOK_MS = 1;
+/** How often a stopping thread looks whether it is done. */
+const LOOK_MS = 1;
+/** The part of its deadline in which a stopping thread may finish what waits; the rest is for the actor's `stop`. */
+const DRAIN_PART = 0.75;
+/** Characters of an error's message and stack in the report of a crash, so that it always fits its lane. */
+const REPORT_MESSAGE_CHARACTERS = 2_000;
+const REPORT_STACK_CHARACTERS = 4_000;
 /** How long an actor may look for another by name. */
 const RESOLVE_MS = 10_000;
 
@@ -29,6 +35,8 @@ export interface CaretakerOptions {
   readonly runtime: ThreadRuntime;
   readonly name: string;
   readonly port: MessagePort;
+  /** Whether the thread must outlast its native calls, whatever the deadline; see ThreadSpec. */
+  readonly native: boolean;
   /** Ends the thread for good. */
   exit(code: number): void;
   /** On the guardian's thread only. */
@@ -40,6 +48,8 @@ export class Caretaker {
   readonly #runtime: ThreadRuntime;
   #behaviour: Behaviour<ProtocolSpec> | undefined;
   #ending = false;
+  /** Settled once the actor's `start` has come to its end, well or not. */
+  #startEnded: Promise<void> = Promise.resolve();
 
   constructor(options: CaretakerOptions) {
     this.#options = options;
@@ -48,7 +58,7 @@ export class Caretaker {
       stop: ({ deadlineMs }) => void this.#stop(deadlineMs),
       linkReady: () => this.takeLinks(),
       peerDown: (down) =>
-        this.#runtime.peerDown(down.thread, down.final, { control: down.controlConsumed, data: down.dataConsumed }),
+        this.#runtime.peerDown(down.actor, down.final, { control: down.controlConsumed, data: down.dataConsumed }),
       ...options.host?.handlers,
     };
     const address = addressOf(this.#runtime.thread, KERNEL_SLOT);
@@ -68,34 +78,37 @@ export class Caretaker {
   async start(load: () => Promise<ActorDefinition>, args: unknown): Promise<void> {
     const { block } = this.#runtime;
     block.state = 'starting';
-    this.#runtime.expectActor(ACTOR_SLOT);
+    this.#runtime.expectActor();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#startEnded = promise;
     try {
       const definition = await load();
-      this.#behaviour = await definition.start(this.#context(definition), args);
+      const behaviour = await definition.start(this.#context(definition), args);
+      this.#behaviour = behaviour;
+      resolve();
       if (this.#ending) return;
-      const address = addressOf(this.#runtime.thread, ACTOR_SLOT);
-      this.#runtime.addActor(new ActorCell(this.#options.name, address, definition.protocol, this.#behaviour.handlers));
       block.state = 'running';
       this.#tellGuardian('started', { incarnation: this.#runtime.incarnation });
       this.#runtime.waiting = definition.waiting ?? 'event_loop';
+      const { name, runtime } = { name: this.#options.name, runtime: this.#runtime };
+      runtime.addActor(new ActorCell(name, runtime.self, definition.protocol, behaviour.handlers));
     } catch (error) {
+      resolve();
       await this.crash(error);
     }
   }
 
   /** The actor has failed: report it, release what it holds, end. */
   async crash(error: unknown): Promise<void> {
-    if (this.#ending) return;
+    if (this.#ending) {
+      this.#runtime.log(this.#options.name).error('the actor failed while it was ending', { ...described(error) });
+      return;
+    }
     this.#ending = true;
     const whileStarting = this.#runtime.block.state === 'starting';
     this.#runtime.block.state = 'crashed';
-    this.#tellGuardian('crashed', {
-      incarnation: this.#runtime.incarnation,
-      whileStarting,
-      code: error instanceof SpillwayError ? error.code : '',
-      message: error instanceof Error ? error.message : String(error),
-      stack: error instanceof Error ? (error.stack ?? '') : '',
-    });
+    const code = error instanceof SpillwayError ? error.code : '';
+    this.#tellGuardian('crashed', { incarnation: this.#runtime.incarnation, whileStarting, code, ...described(error) });
     await this.#release('crashed', CRASH_STOP_MS);
     this.#options.exit(1);
   }
@@ -105,20 +118,32 @@ export class Caretaker {
     this.#ending = true;
     this.#runtime.block.state = 'stopping';
     this.#runtime.waiting = 'event_loop';
-    const endMs = this.#runtime.clock.monotonicMs() + deadlineMs;
-    while (!this.#runtime.idle && this.#runtime.clock.monotonicMs() < endMs) await this.#pause(DRAIN_LOOK_MS);
-    await this.#release('shutdown', Math.max(0, endMs - this.#runtime.clock.monotonicMs()));
+    const { clock } = this.#runtime;
+    const beginMs = clock.monotonicMs();
+    const drainEndMs = beginMs + deadlineMs * DRAIN_PART;
+    while (!this.#runtime.idle && clock.monotonicMs() < drainEndMs) await this.#pause(LOOK_MS);
+    await this.#release('shutdown', Math.max(0, beginMs + deadlineMs - clock.monotonicMs()));
     this.#runtime.block.state = 'stopped';
     this.#options.exit(0);
   }
 
   async #release(reason: StopReason, withinMs: number): Promise<void> {
     this.#runtime.waiting = 'event_loop';
+    this.#runtime.retireActor();
+    const released = this.#stopActor(reason);
+    await (this.#options.native ? released : Promise.race([released, this.#pause(withinMs)]));
+  }
+
+  /** Resolves when the actor has released what it holds and its last handler has ended. Never rejects. */
+  async #stopActor(reason: StopReason): Promise<void> {
+    // An actor that is told to end while it starts cannot release what it does not hold yet.
+    await this.#startEnded;
     try {
-      await Promise.race([this.#behaviour?.stop?.(reason), this.#pause(withinMs)]);
+      await this.#behaviour?.stop?.(reason);
     } catch (error) {
       this.#runtime.log(this.#options.name).error('the actor failed while it stopped', { error: String(error) });
     }
+    while (this.#options.native && this.#runtime.handling) await this.#pause(LOOK_MS);
   }
 
   #pause(delayMs: number): Promise<void> {
@@ -138,7 +163,7 @@ export class Caretaker {
     }
     return {
       name,
-      self: addressOf(runtime.thread, ACTOR_SLOT),
+      self: runtime.self,
       incarnation: runtime.incarnation,
       clock: runtime.clock,
       log: host === undefined ? runtime.log(name) : host.log(name),
@@ -147,6 +172,17 @@ export class Caretaker {
       ...(host === undefined ? {} : { host }),
     };
   }
+}
+
+/** An error as a crash report tells it. Anything can be thrown, also what has no text. */
+function described(error: unknown): { message: string; stack: string } {
+  // An Error's properties may have been set to anything.
+  const { message, stack = '' }: { message: unknown; stack?: unknown } =
+    error instanceof Error ? error : { message: inspect(error) };
+  return {
+    message: String(message).slice(0, REPORT_MESSAGE_CHARACTERS),
+    stack: String(stack).slice(0, REPORT_STACK_CHARACTERS),
+  };
 }
 
 /** Asks the guardian for an actor by name; it links the two threads before it answers. */

@@ -77,6 +77,8 @@ async function fromFile<Schema extends ConfigSchema>({ name, cwd }: ConfigOption
       globalRc: false,
       packageJson: false,
       dotenv: false,
+      // An `extends` key would draw in other files, and even fetch them from the network.
+      extend: false,
       envName: false,
     });
     return config ?? {};
@@ -105,7 +107,8 @@ function fromText(type: string | undefined, text: string): unknown {
   if (type === undefined || type === 'string') return text;
   if (type === 'boolean') return text === 'true' || text === '1' ? true : text === 'false' || text === '0' ? false : text;
   const number = Number(text);
-  return Number.isNaN(number) ? text : number;
+  // Number takes blanks for zero.
+  return Number.isNaN(number) || text.trim() === '' ? text : number;
 }
 
 function given(flags: Readonly<Record<string, unknown>>): Record<string, unknown> {

@@ -10,7 +10,7 @@ import type { Lane } from './lanes.ts';
 import type { LinkReceiver } from './link.ts';
 
 /**
- * Handles the record at `offset` of `memory`. An actor that cannot take it now is the answer; its
+ * Takes in the record at `offset` of `memory`. An actor that cannot take it now is the answer; its
  * record stays in the lane, and the lane is not looked at again until `unblock` names that actor.
  */
 export type Delivery = (
@@ -34,11 +34,18 @@ interface Inbox {
 
 export class Dispatcher {
   readonly #deliver: Delivery;
+  readonly #handle: () => void;
   #inboxes: readonly Inbox[] = [];
   #turn = 0;
 
-  constructor(deliver: Delivery) {
+  /**
+   * @param deliver takes in one record
+   * @param handle does with it what is to be done. It is called once the record has left its lane, so that
+   *   a message which ends its thread in the middle of a handler is not found again by the next life
+   */
+  constructor(deliver: Delivery, handle: () => void) {
     this.#deliver = deliver;
+    this.#handle = handle;
   }
 
   add(peer: Address, receiver: LinkReceiver): void {
@@ -114,6 +121,7 @@ export class Dispatcher {
         continue;
       }
       this.#turn = (this.#turn + step + 1) % inboxes.length;
+      this.#handle();
       return true;
     }
     return false;

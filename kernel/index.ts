@@ -2,7 +2,7 @@ export { defineActor } from './actor.ts';
 export type { ActorContext, ActorDefinition, Behaviour, Handlers, MessageContext, StopReason } from './actor.ts';
 export { ActorRef } from './actor-ref.ts';
 export type { AskOptions } from './actor-ref.ts';
-export { threadOf } from './address.ts';
+export { MAX_THREADS, threadOf } from './address.ts';
 export type { Address } from './address.ts';
 export { Application } from './application.ts';
 export type { ApplicationOptions } from './application.ts';

@@ -32,6 +32,15 @@ export interface ReceiverHost {
   onDefect(error: unknown, actor: string): void;
 }
 
+/** A message that has left its lane for its handler. */
+interface Taken {
+  readonly cell: ActorCell;
+  readonly lane: Lane;
+  readonly message: Message;
+  readonly envelope: wire.Envelope;
+  readonly request: unknown;
+}
+
 type Outcome = { readonly value: unknown } | { readonly error: unknown };
 
 export class Receiver {
@@ -42,6 +51,7 @@ export class Receiver {
   readonly #retired: ActorCell[] = [];
   readonly #expected = new Map<number, StartStash>();
   readonly #cancelled = new CancelledAsks();
+  #taken: Taken | undefined;
   /** The actor whose handler runs at this moment. */
   #handling: ActorCell | undefined;
 
@@ -63,7 +73,10 @@ export class Receiver {
     this.#expected.delete(slot);
     this.#actors.set(slot, cell);
     if (stash === undefined) return;
-    for (const { kind, memory } of stash.records) this.deliver('control', kind, memory, 0, memory.u8.length);
+    for (const { kind, memory } of stash.records) {
+      this.deliver('control', kind, memory, 0, memory.u8.length);
+      this.handle();
+    }
     this.#host.onIdle(stash);
   }
 
@@ -101,7 +114,10 @@ export class Receiver {
     return [...this.#actors.values(), ...this.#retired];
   }
 
-  /** @returns who cannot take the record now, a busy actor or one that starts; undefined when the record is settled */
+  /**
+   * Takes in one record; `handle` then runs its handler.
+   * @returns who cannot take the record now, a busy actor or one that starts; undefined when the record is settled
+   */
   deliver(lane: Lane, kind: number, memory: RecordMemory, offset: number, length: number): object | undefined {
     if (kind === wire.SETTLED_KIND) return undefined;
     if (length < wire.ENVELOPE_BYTES) {
@@ -145,8 +161,15 @@ export class Receiver {
       this.#refuse(lane, envelope, new SpillwayError('message_invalid', `Undecodable message: ${String(error)}`), false);
       return undefined;
     }
-    this.#handle(cell, lane, message, envelope, request);
+    this.#taken = { cell, lane, message, envelope, request };
     return undefined;
+  }
+
+  /** Runs the handler of the message that `deliver` took in last, if it has one. */
+  handle(): void {
+    const taken = this.#taken;
+    this.#taken = undefined;
+    if (taken !== undefined) this.#handle(taken);
   }
 
   /** Whether nobody waits for the message any more: its asker cancelled it, or its deadline has passed. */
@@ -163,7 +186,7 @@ export class Receiver {
     return false;
   }
 
-  #handle(cell: ActorCell, lane: Lane, message: Message, envelope: wire.Envelope, request: unknown): void {
+  #handle({ cell, lane, message, envelope, request }: Taken): void {
     const flight: InFlight = { envelope, cancelled: false };
     const context = messageContext(flight, envelope, this.#host.clock);
     let result: unknown;

@@ -1,5 +1,6 @@
 /** What a thread is given when it starts: its place in the system and the actor it is for. */
 import type { MessagePort } from 'node:worker_threads';
+import type { Address } from './address.ts';
 import type { PeerLink } from './link.ts';
 import type { LogLevel } from './log.ts';
 
@@ -19,7 +20,8 @@ export interface ThreadSettings {
 }
 
 export interface ThreadBoot extends ThreadSettings {
-  readonly thread: number;
+  /** Address of the actor that the thread is for. */
+  readonly self: Address;
   readonly incarnation: number;
   readonly name: string;
   readonly system: SharedArrayBuffer;
@@ -27,6 +29,8 @@ export interface ThreadBoot extends ThreadSettings {
   /** Brings the memory of later links; a `linkReady` message says when to look. */
   readonly port: MessagePort;
   readonly source: ActorSource;
+  /** Whether the actor makes native calls: its thread must not end while one is in flight. */
+  readonly native: boolean;
 }
 
 /**

@@ -6,7 +6,16 @@
  */
 import { SpscObserver } from 'atomics-ring-buffer';
 import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads';
-import { ACTOR_SLOT, APPLICATION_THREAD, GUARDIAN_THREAD, KERNEL_SLOT, addressOf, threadOf } from './address.ts';
+import {
+  ACTOR_SLOT,
+  APPLICATION_THREAD,
+  GUARDIAN_THREAD,
+  KERNEL_SLOT,
+  addressOf,
+  nextActorSlot,
+  threadOf,
+  type Address,
+} from './address.ts';
 import type { Handlers, MessageContext } from './actor.ts';
 import { SpillwayError } from './errors.ts';
 import { kernelProtocol, type KernelSpec } from './kernel-protocol.ts';
@@ -17,6 +26,10 @@ import type { Protocol } from './protocol.ts';
 import { siblingModule, type ActorSource, type ThreadBoot } from './thread-boot.ts';
 import { ThreadBlock, threadCapacity } from './thread-block.ts';
 import type { ThreadRuntime } from './thread-runtime.ts';
+
+/** The part of its deadline that a stopping thread is told of; the rest is for its way out. */
+const STOP_PART = 0.8;
+const STOP_RETRY_MS = 5;
 
 export interface ThreadSpec {
   /** Unique in the system; what `resolve` finds. */
@@ -40,6 +53,8 @@ export interface ThreadExit {
 /** One thread of the system, through all its lives. */
 export interface HostedThread {
   readonly id: number;
+  /** Of its actor; never that of an actor that was there before. */
+  readonly address: Address;
   readonly spec: ThreadSpec;
   readonly incarnation: number;
   readonly alive: boolean;
@@ -63,6 +78,8 @@ export class ThreadHost {
   readonly #boot: ThreadBoot;
   readonly #writer: LogWriter;
   readonly #threads = new Map<number, Hosted>();
+  /** Slots of the actors that were last in each place. */
+  readonly #lastSlots = new Map<number, number>();
   /** The application's end of the port by which it is given links. */
   readonly #applicationPort: MessagePort;
   readonly #applicationLinks = new Map<number, PeerLink>();
@@ -76,7 +93,7 @@ export class ThreadHost {
 
   /** The guardian's part of the kernel protocol. */
   readonly handlers: Pick<Handlers<KernelSpec>, 'resolve' | 'started' | 'crashed' | 'log'> = {
-    resolve: ({ name }, message) => ({ address: this.#resolve(name, threadOf(message.from)) }),
+    resolve: ({ name }, message) => ({ address: this.#resolve(name, message.from) }),
     started: (notice, message) => this.#onStarted(message, notice.incarnation),
     crashed: (notice, message) => this.#onCrashed(message, notice),
     log: (record) => this.#writer.write(record),
@@ -89,8 +106,13 @@ export class ThreadHost {
   /** Takes a place in the system for a thread; `start` gives it life. @throws SpillwayError `too_many_threads` */
   add(spec: ThreadSpec): HostedThread {
     const id = this.#freeId();
+    const lastSlot = this.#lastSlots.get(id);
+    const slot = lastSlot === undefined ? ACTOR_SLOT : nextActorSlot(lastSlot);
+    this.#lastSlots.set(id, slot);
+    this.#block(id).reset();
     const hosted: Hosted = {
       id,
+      address: addressOf(id, slot),
       spec,
       incarnation: 0,
       alive: false,
@@ -115,7 +137,6 @@ export class ThreadHost {
     const hosted = thread as Hosted;
     const channel = new MessageChannel();
     hosted.incarnation++;
-    hosted.alive = true;
     hosted.lastWords = undefined;
     hosted.port = channel.port1;
     // The port is only ever read with receiveMessageOnPort and must not keep a thread alive.
@@ -124,21 +145,19 @@ export class ThreadHost {
     block.incarnation = hosted.incarnation;
     if (hosted.incarnation > 1) block.countRestart();
     const boot: ThreadBoot = {
-      thread: hosted.id,
+      self: hosted.address,
       incarnation: hosted.incarnation,
       name: hosted.spec.name,
       system: this.#boot.system,
       links: [...hosted.links.values()],
       port: channel.port2,
       source: hosted.spec.source,
+      native: hosted.spec.native ?? false,
       maxSpins: this.#boot.maxSpins,
       logLevel: this.#boot.logLevel,
     };
-    const worker = new Worker(new URL(siblingModule('thread-entry', import.meta.url)), {
-      workerData: boot,
-      transferList: [channel.port2],
-      name: hosted.spec.name,
-    });
+    const worker = newWorker(boot);
+    hosted.alive = true;
     hosted.worker = worker;
     return new Promise((resolve, reject) => {
       hosted.onStarted = () => {
@@ -173,7 +192,7 @@ export class ThreadHost {
       const timer = this.#runtime.after(deadlineMs, () => resolve(false));
       worker.once('exit', () => timer.cancel());
     });
-    this.#tell(hosted.id, 'stop', { deadlineMs: deadlineMs * 0.8 });
+    this.#sendStop(hosted, deadlineMs * STOP_PART);
     if (await Promise.race([ended, passed])) return true;
     if (hosted.spec.native === true) return false;
     await worker.terminate();
@@ -190,6 +209,15 @@ export class ThreadHost {
     block.state = 'vacant';
   }
 
+  /** Sent again while the control lane has no room: without it, a thread that may not be terminated never ends. */
+  #sendStop(hosted: Hosted, deadlineMs: number): void {
+    const { incarnation } = hosted;
+    if (this.#tell(hosted.id, 'stop', { deadlineMs }) >= 0) return;
+    this.#runtime.after(STOP_RETRY_MS, () => {
+      if (hosted.alive && hosted.incarnation === incarnation) this.#sendStop(hosted, deadlineMs);
+    });
+  }
+
   #freeId(): number {
     const capacity = threadCapacity(this.#boot.system);
     for (let id = GUARDIAN_THREAD + 1; id < capacity; id++) if (!this.#threads.has(id)) return id;
@@ -200,15 +228,18 @@ export class ThreadHost {
     return new ThreadBlock(this.#boot.system, thread);
   }
 
-  #resolve(name: string, requester: number): number {
+  #resolve(name: string, from: Address): Address {
+    const requester = threadOf(from);
+    // It may have been removed since it asked; a link to it would stand in the way of the next actor there.
+    if (requester !== APPLICATION_THREAD && this.#hostedAt(from) === undefined) {
+      throw new SpillwayError('actor_unknown', 'Who asked has been removed.', { details: { name } });
+    }
     const hosted = [...this.#threads.values()].find((thread) => thread.spec.name === name);
     if (hosted === undefined) {
-      throw new SpillwayError('actor_unknown', `There is no actor named '${name}'.`, {
-        details: { name, mayHaveBeenHandled: false },
-      });
+      throw new SpillwayError('actor_unknown', `There is no actor named '${name}'.`, { details: { name } });
     }
     this.#connect(requester, hosted.id);
-    return addressOf(hosted.id, ACTOR_SLOT);
+    return hosted.address;
   }
 
   #linksOf(thread: number): Map<number, PeerLink> | undefined {
@@ -219,9 +250,19 @@ export class ThreadHost {
   /** Links two threads in both directions, unless they are linked. */
   #connect(from: number, to: number): void {
     if (from === to || this.#linksOf(to)?.has(from) === true) return;
-    const link: PeerLink = { peer: to, outbound: this.#lanesInto(to), inbound: this.#lanesInto(from) };
+    const link: PeerLink = { peer: this.#addressAt(to), outbound: this.#lanesInto(to), inbound: this.#lanesInto(from) };
     this.#giveLink(from, link);
-    this.#giveLink(to, reverseLink(link, from));
+    this.#giveLink(to, reverseLink(link, this.#addressAt(from)));
+  }
+
+  #addressAt(thread: number): Address {
+    return this.#threads.get(thread)?.address ?? addressOf(thread, ACTOR_SLOT);
+  }
+
+  /** The thread whose actor has this address, unless that actor has been removed. */
+  #hostedAt(address: Address): Hosted | undefined {
+    const hosted = this.#threads.get(threadOf(address));
+    return hosted?.address === address ? hosted : undefined;
   }
 
   #lanesInto(thread: number): LinkBuffers {
@@ -230,7 +271,7 @@ export class ThreadHost {
 
   #giveLink(thread: number, link: PeerLink): void {
     if (thread === GUARDIAN_THREAD) return this.#runtime.addLink(link);
-    this.#linksOf(thread)?.set(link.peer, link);
+    this.#linksOf(thread)?.set(threadOf(link.peer), link);
     const hosted = this.#threads.get(thread);
     const port = thread === APPLICATION_THREAD ? this.#applicationPort : hosted?.port;
     // A thread that is not alive gets all its links when it starts.
@@ -239,12 +280,12 @@ export class ThreadHost {
     this.#tell(thread, 'linkReady', {});
   }
 
-  #tell(thread: number, name: keyof KernelSpec, notice: Record<string, unknown>): void {
-    this.#runtime.tell(addressOf(thread, KERNEL_SLOT), kernelProtocol as Protocol, name, notice);
+  #tell(thread: number, name: keyof KernelSpec, notice: Record<string, unknown>): number {
+    return this.#runtime.tell(addressOf(thread, KERNEL_SLOT), kernelProtocol as Protocol, name, notice);
   }
 
   #onStarted(message: MessageContext, incarnation: number): void {
-    const hosted = this.#threads.get(threadOf(message.from));
+    const hosted = this.#hostedAt(message.from);
     if (hosted?.incarnation === incarnation) hosted.onStarted?.();
   }
 
@@ -252,7 +293,7 @@ export class ThreadHost {
     message: MessageContext,
     notice: { incarnation: number; whileStarting: boolean; code: string; message: string; stack: string },
   ): void {
-    const hosted = this.#threads.get(threadOf(message.from));
+    const hosted = this.#hostedAt(message.from);
     if (hosted?.incarnation === notice.incarnation) hosted.lastWords = { reason: 'crashed', ...notice };
   }
 
@@ -271,10 +312,11 @@ export class ThreadHost {
       stack: '',
     };
     this.#block(hosted.id).state = exitCode === 0 ? 'stopped' : 'restarting';
-    this.#sayDown(hosted, false);
     const { onExit } = hosted;
     hosted.onExit = undefined;
     onExit?.(hosted.lastWords ?? silent);
+    // Unless the supervisor has given it up just now, which was said to all.
+    if (this.#threads.get(hosted.id) === hosted) this.#sayDown(hosted, false);
   }
 
   /** Tells every peer that the thread has ended, and how far it had read that peer's lanes. */
@@ -283,10 +325,10 @@ export class ThreadHost {
       const controlConsumed = new SpscObserver(link.inbound.control).consumerPosition;
       const dataConsumed = new SpscObserver(link.inbound.data).consumerPosition;
       if (peer === GUARDIAN_THREAD) {
-        this.#runtime.peerDown(hosted.id, final, { control: controlConsumed, data: dataConsumed });
+        this.#runtime.peerDown(hosted.address, final, { control: controlConsumed, data: dataConsumed });
       } else {
         this.#tell(peer, 'peerDown', {
-          thread: hosted.id,
+          actor: hosted.address,
           incarnation: hosted.incarnation,
           final,
           controlConsumed,
@@ -294,6 +336,20 @@ export class ThreadHost {
         });
       }
     }
+  }
+}
+
+/** @throws SpillwayError `actor_start_failed`, for instance when the actor's arguments cannot be cloned */
+function newWorker(boot: ThreadBoot): Worker {
+  try {
+    return new Worker(new URL(siblingModule('thread-entry', import.meta.url)), {
+      workerData: boot,
+      transferList: [boot.port],
+      name: boot.name,
+    });
+  } catch (error) {
+    const reason = describe(error).message;
+    throw new SpillwayError('actor_start_failed', `No thread could be made for ${boot.name}: ${reason}`, { cause: error });
   }
 }
 

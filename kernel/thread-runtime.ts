@@ -88,7 +88,10 @@ export class ThreadRuntime implements Courier {
       onIdle: (cell) => this.#onIdle(cell),
       onDefect: (error, actor) => options.onDefect(error, actor),
     });
-    this.#dispatcher = new Dispatcher((...record) => this.#receiver.deliver(...record));
+    this.#dispatcher = new Dispatcher(
+      (...record) => this.#receiver.deliver(...record),
+      () => this.#receiver.handle(),
+    );
     this.#ladder = new WaitLadder(this.block.doorbell, { maxSpins: options.maxSpins });
   }
 
@@ -230,7 +233,7 @@ export class ThreadRuntime implements Courier {
       if (nowMs >= loopTurnAtMs || hasContinuations) {
         await nextLoopTurn();
         loopTurnAtMs = nowMs + (this.#waiting === 'park' ? PARKED_LOOP_TURN_MS : LOOP_TURN_MS);
-      }
+      } else await Promise.resolve();
       if (this.#ended || handled === TURN_LIMIT) continue;
       const sleepMs = this.#sleepMs(nowMs);
       if (this.#waiting === 'event_loop') await this.#ladder.waitAsync(this.#dispatcher.hasWork, sleepMs);

@@ -2,7 +2,7 @@
 import assert from 'node:assert';
 import { isMainThread, workerData } from 'node:worker_threads';
 import type { ActorDefinition } from './actor.ts';
-import { GUARDIAN_THREAD } from './address.ts';
+import { GUARDIAN_THREAD, threadOf } from './address.ts';
 import { Caretaker } from './caretaker.ts';
 import { systemClock } from './clock.ts';
 import type { ActorSource, ThreadBoot } from './thread-boot.ts';
@@ -13,7 +13,7 @@ export async function startThread(): Promise<void> {
   assert(!isMainThread, 'A thread entry runs in a worker thread.');
   const boot = workerData as ThreadBoot;
   const runtime = new ThreadRuntime({
-    thread: boot.thread,
+    self: boot.self,
     incarnation: boot.incarnation,
     system: boot.system,
     clock: systemClock,
@@ -28,16 +28,19 @@ export async function startThread(): Promise<void> {
     runtime,
     name: boot.name,
     port: boot.port,
+    native: boot.native,
     exit(code) {
       runtime.end();
       process.exit(code);
     },
-    ...(boot.thread === GUARDIAN_THREAD ? { host: new ThreadHost(runtime, boot) } : {}),
+    ...(threadOf(boot.self) === GUARDIAN_THREAD ? { host: new ThreadHost(runtime, boot) } : {}),
   });
   // A defect outside any handler ends the actor the same way; Node would end the thread at once and
   // with it, if a native call is in flight, the process.
   process.on('uncaughtException', (error) => void caretaker.crash(error));
   process.on('unhandledRejection', (error) => void caretaker.crash(error));
+  // Also when an actor calls process.exit.
+  process.on('exit', () => runtime.abandonMessages());
   // Before the first turn of the loop, which must already know that an actor is coming.
   const started = caretaker.start(() => loadDefinition(boot.source), boot.source.args);
   await Promise.all([started, runtime.run()]);

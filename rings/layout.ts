@@ -40,6 +40,9 @@ export const PRESSURE_WORD = LINE_WORDS + 3;
 export const PEAK_WORD = LINE_WORDS + 4;
 /** How often a producer has attached; 0 means none ever did. */
 export const PRODUCER_INCARNATION_WORD = LINE_WORDS + 5;
+/** What TAIL and OFFERED are about to become; see `advance` in spsc-ring.ts. */
+export const NEXT_TAIL_WORD = LINE_WORDS + 6;
+export const NEXT_OFFERED_WORD = LINE_WORDS + 7;
 
 /** Position (mod 2^32) of the first record that is not yet consumed. The releasing store. */
 export const HEAD_WORD = 2 * LINE_WORDS;
@@ -47,6 +50,9 @@ export const HEAD_WORD = 2 * LINE_WORDS;
 export const CONSUMED_WORD = 2 * LINE_WORDS + 1;
 /** How often a consumer has attached; 0 means none ever did. */
 export const CONSUMER_INCARNATION_WORD = 2 * LINE_WORDS + 2;
+/** What HEAD and CONSUMED are about to become; see `advance` in spsc-ring.ts. */
+export const NEXT_HEAD_WORD = 2 * LINE_WORDS + 3;
+export const NEXT_CONSUMED_WORD = 2 * LINE_WORDS + 4;
 
 /** The doorbell of a ring that is not given one from outside. */
 export const DOORBELL_WORD = 3 * LINE_WORDS;

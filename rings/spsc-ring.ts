@@ -21,9 +21,8 @@
  * Death. A producer that dies before step 4 has published nothing: its successor continues at TAIL
  * and overwrites the half-written bytes. A producer that dies after step 4 may not have rung the
  * bell: its successor rings anew when it attaches. A consumer that dies before its step 3 has
- * consumed nothing: its successor gets the same records again. No step needs undoing. The counters
- * OFFERED and CONSUMED keep step with the positions although each is a store of its own: V8 ends a
- * thread where it enters a function or repeats a loop, and neither stands between the two stores.
+ * consumed nothing: its successor gets the same records again. No position ever needs undoing; the
+ * counts of records, which move beside the positions, are put right by the successor (see `advance`).
  *
  * Source of the algorithm: Lamport's single-producer queue with the cached positions of
  * FastForward/Rigtorp's SPSCQueue and the record framing of Agrona's OneToOneRingBuffer.
@@ -51,6 +50,47 @@ export interface SpscAttachOptions {
 }
 
 const NO_CLAIM = -1;
+
+/** The words that move together when records are published, or released. */
+interface Ledger {
+  readonly position: number;
+  readonly count: number;
+  readonly nextPosition: number;
+  readonly nextCount: number;
+}
+
+const PUBLISHED: Ledger = {
+  position: layout.TAIL_WORD,
+  count: layout.OFFERED_WORD,
+  nextPosition: layout.NEXT_TAIL_WORD,
+  nextCount: layout.NEXT_OFFERED_WORD,
+};
+const RELEASED: Ledger = {
+  position: layout.HEAD_WORD,
+  count: layout.CONSUMED_WORD,
+  nextPosition: layout.NEXT_HEAD_WORD,
+  nextCount: layout.NEXT_CONSUMED_WORD,
+};
+
+/**
+ * Moves a position, in one atomic store, and the count of records up to it. V8 may end a thread
+ * between any two of these stores, so what both will be is written beforehand, the position first:
+ * `repairCount` then always knows which count goes with the position that it finds.
+ */
+function advance(words: Int32Array, ledger: Ledger, position: number, count: number): void {
+  // Plain stores, here and of `count` below: one side writes them, and only its successor must find them exact.
+  words[ledger.nextPosition] = position;
+  words[ledger.nextCount] = count;
+  Atomics.store(words, ledger.position, position);
+  words[ledger.count] = count;
+}
+
+/** Brings the count up to the position, as a thread that died in `advance` would have; returns it. */
+function repairCount(words: Int32Array, ledger: Ledger): number {
+  const position = Atomics.load(words, ledger.position);
+  if (words[ledger.nextPosition] === position) words[ledger.count] = words[ledger.nextCount]!;
+  return words[ledger.count]!;
+}
 
 /** Shared bytes that a ring of this capacity occupies, header included. */
 function bufferBytes(capacityBytes: number): number {
@@ -97,14 +137,16 @@ export function createSpscRing(options: SpscRingOptions): SharedArrayBuffer {
   words[layout.HIGH_MARK_WORD] = highMark;
   words[layout.LOW_MARK_WORD] = lowMark;
   words[layout.HEAD_WORD] = words[layout.TAIL_WORD] = position;
+  words[layout.NEXT_HEAD_WORD] = words[layout.NEXT_TAIL_WORD] = position;
   // Publishes the header: whoever loads MAGIC in `attach` sees the plain stores above.
   Atomics.store(words, layout.MAGIC_WORD, layout.MAGIC);
   return buffer;
 }
 
 /**
- * What both ends of a ring know and anyone may read. Levels and depths are estimates from above: the
- * consumer may have moved on, or the producer be about to publish what is counted already.
+ * What both ends of a ring know and anyone may read. A level is an estimate from above, as the consumer
+ * may have moved on; counts may lag behind by what either side is just publishing or releasing, and by
+ * what a dead side left uncounted until its successor attaches.
  */
 abstract class SpscEnd {
   /** The whole shared buffer through views of several widths, for codecs that write in place. */
@@ -166,10 +208,11 @@ abstract class SpscEnd {
     return this.levelBytes === 0;
   }
 
-  /** Records that wait, padding excluded. */
+  /** Records that wait, padding excluded. A record that is just being published may be missing. */
   get depth(): number {
     const consumed = Atomics.load(this.words, layout.CONSUMED_WORD);
-    return (Atomics.load(this.words, layout.OFFERED_WORD) - consumed) >>> 0;
+    // The consumer may count a record as consumed before the producer has counted it as offered.
+    return Math.max(0, (Atomics.load(this.words, layout.OFFERED_WORD) - consumed) | 0);
   }
 
   /** Between the marks' hysteresis: true from the high mark up until the low mark is passed downwards. */
@@ -240,7 +283,7 @@ export class SpscProducer extends SpscEnd {
     this.#lowMark = this.words[layout.LOW_MARK_WORD]!;
     this.#tail = Atomics.load(this.words, layout.TAIL_WORD);
     this.#headCache = Atomics.load(this.words, layout.HEAD_WORD);
-    this.#offered = Atomics.load(this.words, layout.OFFERED_WORD);
+    this.#offered = repairCount(this.words, PUBLISHED);
     this.#peak = Atomics.load(this.words, layout.PEAK_WORD);
     this.#pressured = Atomics.load(this.words, layout.PRESSURE_WORD) === 1;
     Atomics.add(this.words, layout.PRODUCER_INCARNATION_WORD, 1);
@@ -294,10 +337,8 @@ export class SpscProducer extends SpscEnd {
     this.#updateMarks(this.#claimEnd);
     this.#tail = this.#claimEnd;
     this.#offered = (this.#offered + 1) | 0;
-    // A plain store that the store of TAIL below carries along; a reader in between counts one record too many.
-    this.words[layout.OFFERED_WORD] = this.#offered;
-    // Publishes the record: pairs with the consumer's load of TAIL in `poll`.
-    Atomics.store(this.words, layout.TAIL_WORD, this.#tail);
+    // The store of TAIL publishes the record: it pairs with the consumer's load of TAIL in `poll`.
+    advance(this.words, PUBLISHED, this.#tail, this.#offered);
     this.#doorbell.ring();
   }
 
@@ -366,7 +407,7 @@ export class SpscConsumer extends SpscEnd {
     super(buffer);
     this.#head = Atomics.load(this.words, layout.HEAD_WORD);
     this.#tailCache = Atomics.load(this.words, layout.TAIL_WORD);
-    this.#consumed = Atomics.load(this.words, layout.CONSUMED_WORD);
+    this.#consumed = repairCount(this.words, RELEASED);
     Atomics.add(this.words, layout.CONSUMER_INCARNATION_WORD, 1);
   }
 
@@ -442,8 +483,7 @@ export class SpscConsumer extends SpscEnd {
     if (head === this.#head) return;
     this.#head = head;
     this.#consumed = (this.#consumed + records) | 0;
-    this.words[layout.CONSUMED_WORD] = this.#consumed;
-    // Releases the room: pairs with the producer's load of HEAD in `#hasRoom`.
-    Atomics.store(this.words, layout.HEAD_WORD, head);
+    // The store of HEAD releases the room: it pairs with the producer's load of HEAD in `#hasRoom`.
+    advance(this.words, RELEASED, head, this.#consumed);
   }
 }

@@ -78,7 +78,7 @@ export class WaitLadder {
   }
 
   #holdLoop(): void {
-    if (this.#holder === undefined) this.#holder = setInterval(() => {}, NEVER_MS) as LoopHandle;
+    if (this.#holder === undefined) this.#holder = setInterval(() => {}, NEVER_MS);
     else this.#holder.ref?.();
   }
 

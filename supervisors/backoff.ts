@@ -5,6 +5,9 @@
  */
 import type { BackoffFlags } from './child-spec.ts';
 
+/** More would make the power infinite at last, and no number of it times a `minMs` of zero. */
+const MOST_DOUBLINGS = 52;
+
 export class Backoff {
   readonly #flags: BackoffFlags;
   readonly #random: () => number;
@@ -21,7 +24,7 @@ export class Backoff {
     const { minMs, maxMs, jitter } = this.#flags;
     if (livedMs >= (minMs + maxMs) / 2) this.#failures = 0;
     const delayMs = Math.min(maxMs, minMs * 2 ** this.#failures);
-    this.#failures++;
+    this.#failures = Math.min(MOST_DOUBLINGS, this.#failures + 1);
     return delayMs * (1 - jitter + 2 * jitter * this.#random());
   }
 }

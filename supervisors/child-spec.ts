@@ -3,7 +3,7 @@
  * starts. Unknown keys are refused, because a misspelt one would silently mean the default.
  */
 import type { JtdSchema } from 'atomics-ring-buffer';
-import { SpillwayError, compileValidator, type ActorSource, type LaneSizes } from '../kernel/index.ts';
+import { DEFAULT_LANE_SIZES, SpillwayError, validatorOf, type ActorSource, type LaneSizes } from '../kernel/index.ts';
 
 /**
  * When a child that has ended is started again.
@@ -61,6 +61,11 @@ export const DEFAULT_FLAGS: SupervisorFlags = {
   backoff: { minMs: 10, maxMs: 2_000, jitter: 0.2 },
 };
 
+/** A kernel message with its envelope takes less than 128 bytes, and a record may take half its lane. */
+const MIN_LANE_BYTES = 1_024;
+/** What a ring takes at the most. */
+const MAX_LANE_BYTES = 2 ** 30;
+
 const CHILD_SCHEMA = {
   properties: {
     id: { type: 'string' },
@@ -102,11 +107,29 @@ export function validateChildren(specs: readonly unknown[]): asserts specs is re
   const ids = new Set<string>();
   for (const spec of specs) {
     check('Child spec', CHILD_SCHEMA, spec);
-    const { id, shutdownMs = DEFAULT_CHILD.shutdownMs } = spec as ChildSpec;
+    const { id, shutdownMs = DEFAULT_CHILD.shutdownMs, mailbox } = spec as ChildSpec;
     if (id === '') throw invalid('A child spec needs an id that is not empty.');
     if (!(shutdownMs > 0)) throw invalid(`Child ${id}: shutdownMs must be above zero; got ${shutdownMs}.`);
+    checkMailbox(id, { ...DEFAULT_LANE_SIZES, ...mailbox });
     if (ids.has(id)) throw new SpillwayError('child_exists', `Two children have the id '${id}'.`);
     ids.add(id);
+  }
+}
+
+function checkMailbox(id: string, sizes: LaneSizes): void {
+  for (const key of ['controlBytes', 'dataBytes', 'telemetryBytes'] as const) {
+    const bytes = sizes[key];
+    if (!Number.isInteger(Math.log2(bytes)) || bytes < MIN_LANE_BYTES || bytes > MAX_LANE_BYTES) {
+      throw invalid(`Child ${id}: mailbox.${key} must be a power of two from ${MIN_LANE_BYTES} to ${MAX_LANE_BYTES}; got ${bytes}.`);
+    }
+  }
+  const { dataBytes } = sizes;
+  const highMarkBytes = sizes.highMarkBytes ?? dataBytes;
+  const lowMarkBytes = sizes.lowMarkBytes ?? Math.min(1, highMarkBytes);
+  if (!(lowMarkBytes > 0 && lowMarkBytes <= highMarkBytes && highMarkBytes <= dataBytes)) {
+    throw invalid(
+      `Child ${id}: the mailbox's marks must satisfy 0 < lowMarkBytes <= highMarkBytes <= dataBytes (${dataBytes}); got low ${sizes.lowMarkBytes}, high ${sizes.highMarkBytes}.`,
+    );
   }
 }
 
@@ -127,7 +150,7 @@ const validators = new Map<JtdSchema, (value: unknown) => void>();
 
 function check(what: string, schema: JtdSchema, value: unknown): void {
   let validate = validators.get(schema);
-  if (validate === undefined) validators.set(schema, (validate = compileValidator(schema)));
+  if (validate === undefined) validators.set(schema, (validate = validatorOf(schema)));
   try {
     validate(value);
   } catch (error) {

@@ -55,17 +55,22 @@ export class Supervisor {
   /** From left to right in order of their start. */
   readonly #children = new Map<string, Child>();
   #stopping = false;
+  /** Whether it has stopped because its children failed too often. */
+  #gaveUp = false;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
     this.#intensity = new RestartIntensity(options.flags.intensity, options.flags.periodMs);
   }
 
-  /** @throws SpillwayError `spec_invalid`, `child_exists`, or what kept the child from starting */
+  /** @throws SpillwayError `spec_invalid`, `child_exists`, `restart_intensity`, `system_closed`, or what kept the child from starting */
   async startChild(spec: unknown): Promise<HostedThread> {
     validateChildren([spec]);
     const childSpec = spec as ChildSpec;
     const { id } = childSpec;
+    if (this.#gaveUp) {
+      throw new SpillwayError('restart_intensity', `Child ${id} was not started: children failed too often, so the supervisor has stopped them all.`);
+    }
     if (this.#stopping) throw new SpillwayError('system_closed', `Child ${id} was not started: the supervisor is stopping.`);
     if (this.#children.has(id)) throw new SpillwayError('child_exists', `There already is a child '${id}'; terminate it first.`);
     const { start, mailbox, native } = childSpec;
@@ -136,8 +141,11 @@ export class Supervisor {
   }
 
   #onExit(child: Child, exit: ThreadExit): void {
-    // Whoever stops a child waits for its end himself.
-    if (child.state === 'stopping' || child.state === 'ended') return;
+    if (child.state === 'stopping' || child.state === 'ended') {
+      // Whoever has told it to stop may have given up waiting.
+      this.#forget(child);
+      return;
+    }
     const restart = child.spec.restart ?? DEFAULT_CHILD.restart;
     const wanted = restart === 'permanent' || (restart === 'transient' && exit.reason === 'crashed');
     if (exit.reason === 'crashed') {
@@ -170,12 +178,14 @@ export class Supervisor {
       await this.#start(child);
     } catch (error) {
       child.lastError = (error as Error).message;
-      if (!this.#isLeaving(child)) this.#scheduleRestart(child, 0);
+      if (this.#isLeaving(child)) this.#forget(child);
+      else this.#scheduleRestart(child, 0);
     }
   }
 
   /** The intensity is exceeded: all children stop, as OTP's supervisor does before it ends itself. */
   async #giveUp(child: Child): Promise<void> {
+    this.#gaveUp = true;
     const { intensity, periodMs } = this.#options.flags;
     this.#options.log.error('restart intensity exceeded; stopping all children', {
       child: child.spec.id,

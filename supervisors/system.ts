@@ -6,7 +6,10 @@
  */
 import {
   Application,
+  LOG_LEVELS,
+  MAX_THREADS,
   SpillwayError,
+  siblingModule,
   type ActorRef,
   type Log,
   type LogLevel,
@@ -18,7 +21,6 @@ import {
 } from '../kernel/index.ts';
 import { completeFlags, validateChildren, type ChildSpec, type SupervisorFlags } from './child-spec.ts';
 import { supervisorProtocol, type SupervisorSpec } from './messages.ts';
-import { siblingModule } from '../kernel/index.ts';
 import type { ChildStatus } from './supervisor.ts';
 
 export interface SystemOptions {
@@ -44,12 +46,15 @@ const START_CHILD_MS = 120_000;
 const ADMIN_MS = 10_000;
 const CLOSE_MS = 10_000;
 const DEFAULT_MAX_THREADS = 64;
+/** The application's, the guardian's and one actor's. */
+const MIN_THREADS = 3;
 
 export class System {
   readonly #application: Application;
   readonly #root: ActorRef<SupervisorSpec>;
   readonly #threads = new Map<string, number>();
   #closing: Promise<void> | undefined;
+  #isClosing = false;
 
   /** Use `createSystem`. */
   constructor(application: Application) {
@@ -65,6 +70,8 @@ export class System {
     this.#assertOpen();
     validateChildren([spec]);
     const { thread } = await this.#root.ask('startChild', { spec }, { deadlineMs: START_CHILD_MS });
+    // The place may be that of an actor which has ended.
+    for (const [id, place] of this.#threads) if (place === thread) this.#threads.delete(id);
     this.#threads.set(spec.id, thread);
     return this.#application.resolve(spec.id, protocol);
   }
@@ -113,21 +120,38 @@ export class System {
 
   /**
    * Stops all actors from right to left, each finishing what waits in its lanes, then the tree itself.
-   * @throws SpillwayError `shutdown_deadline` naming the actors that had not ended in time
+   * @throws SpillwayError `shutdown_deadline` naming the actors that had not ended in time; the system then
+   *   stays closing, and `close` may be called again to wait longer for them
    */
   close(deadlineMs: number = CLOSE_MS): Promise<void> {
-    this.#closing ??= this.#close(deadlineMs);
+    this.#isClosing = true;
+    this.#closing ??= this.#close(deadlineMs).catch((error: unknown) => {
+      this.#closing = undefined;
+      throw error;
+    });
     return this.#closing;
   }
 
   async #close(deadlineMs: number): Promise<void> {
-    const { still } = await this.#root.ask('shutdown', { deadlineMs }, { deadlineMs: deadlineMs + ADMIN_MS });
+    const still = await this.#shutdown(deadlineMs);
     if (still.length > 0) {
       throw new SpillwayError('shutdown_deadline', `Not ended after ${deadlineMs} ms: ${still.join(', ')}.`, {
         details: { still },
       });
     }
     await this.#application.close(ADMIN_MS);
+  }
+
+  /** @returns ids of the actors that have not ended */
+  async #shutdown(deadlineMs: number): Promise<readonly string[]> {
+    try {
+      const { still } = await this.#root.ask('shutdown', { deadlineMs }, { deadlineMs: deadlineMs + ADMIN_MS });
+      return still;
+    } catch (error) {
+      // A guardian that has ended has taken its threads along.
+      if (error instanceof SpillwayError && error.code === 'actor_stopped') return [];
+      throw error;
+    }
   }
 
   #block(id: string): ThreadBlock {
@@ -137,17 +161,24 @@ export class System {
   }
 
   #assertOpen(): void {
-    if (this.#closing !== undefined) throw new SpillwayError('system_closed', 'The system is closing or closed.');
+    if (this.#isClosing) throw new SpillwayError('system_closed', 'The system is closing or closed.');
   }
 }
 
 /** Starts a system with an empty tree. @throws SpillwayError `spec_invalid`, `actor_start_failed` */
 export async function createSystem(options: SystemOptions = {}): Promise<System> {
   const flags = completeFlags(options.supervisor ?? {});
+  const { maxThreads = DEFAULT_MAX_THREADS, logLevel = 'warn' } = options;
+  if (!Number.isInteger(maxThreads) || maxThreads < MIN_THREADS || maxThreads > MAX_THREADS) {
+    throw new SpillwayError('spec_invalid', `maxThreads must be a whole number from ${MIN_THREADS} to ${MAX_THREADS}; got ${maxThreads}.`);
+  }
+  if (!Object.hasOwn(LOG_LEVELS, logLevel)) {
+    throw new SpillwayError('spec_invalid', `logLevel must be one of ${Object.keys(LOG_LEVELS).join(', ')}; got '${logLevel}'.`);
+  }
   const application = new Application({
     root: { module: siblingModule('root', import.meta.url), export: 'root', args: { flags, children: [] } },
-    maxThreads: options.maxThreads ?? DEFAULT_MAX_THREADS,
-    logLevel: options.logLevel ?? 'warn',
+    maxThreads,
+    logLevel,
   });
   await application.started();
   return new System(application);

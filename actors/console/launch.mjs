@@ -4,10 +4,10 @@
 //
 // In a checkout the sources run as they are, which takes a condition on the command line for the
 // `atomics-ring-buffer` workspace; in an installed package the compiled files run.
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import * as module from 'node:module';
-import { availableParallelism, tmpdir } from 'node:os';
+import { availableParallelism, constants, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -19,10 +19,10 @@ const isCheckout = existsSync(source);
 
 // Native calls of all threads share one pool, whose default of 4 a few embedders would fill; it is
 // read when the pool is first used.
-process.env.UV_THREADPOOL_SIZE ??= String(availableParallelism() + 4);
+process.env.UV_THREADPOOL_SIZE ||= String(availableParallelism() + 4);
 // Every thread loads the same modules; compiled once, they start several times faster. As a variable,
 // because that also reaches the worker threads.
-process.env.NODE_COMPILE_CACHE ??= join(tmpdir(), 'spillway-compile-cache');
+process.env.NODE_COMPILE_CACHE ||= join(tmpdir(), 'spillway-compile-cache');
 
 const isRightNode = Number(process.versions.node.split('.')[0]) >= WANTED_MAJOR;
 if (isRightNode && (!isCheckout || process.execArgv.includes(CONDITION))) {
@@ -51,9 +51,14 @@ function handOver(node) {
   const args = [...(isCheckout ? [CONDITION] : []), fileURLToPath(import.meta.url), ...process.argv.slice(2)];
   // Signals, the terminal and the exit code stay one process's own.
   if (typeof process.execve === 'function' && process.platform !== 'win32') process.execve(node, [node, ...args], process.env);
-  // Ctrl-C reaches both; the child answers it.
-  process.on('SIGINT', () => {});
-  const { status, error } = spawnSync(node, args, { stdio: 'inherit' });
-  if (error !== undefined) console.error(`spillway could not start ${node}: ${error.message}`);
-  process.exit(status ?? 1);
+  const child = spawn(node, args, { stdio: 'inherit' });
+  // A terminal sends Ctrl-C to both, `kill` to this one alone. It is passed on as the other signal that
+  // means the same, and the child counts each of the two for itself: one press is one either way.
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill('SIGTERM'));
+  child.on('error', (error) => {
+    console.error(`spillway could not start ${node}: ${error.message}`);
+    process.exit(1);
+  });
+  // As a shell reports a program that a signal ended.
+  child.on('exit', (code, signal) => process.exit(code ?? 128 + constants.signals[signal]));
 }

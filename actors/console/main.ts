@@ -24,9 +24,11 @@ export async function main(args: readonly string[]): Promise<void> {
     exitCode = code;
   });
   // A reader that closes the pipe early (head, a pager) is not an error.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-  });
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+    });
+  }
   try {
     await program.parseAsync(args, { from: 'user' });
   } catch (error) {
@@ -132,18 +134,29 @@ function hitLimit(text: string): number {
 }
 
 /**
- * The first Ctrl-C lets the run drain. The second ends the process at once, and by SIGKILL, because
- * leaving in order while a native call is in flight would abort; the index is made for that.
+ * The first Ctrl-C lets the run drain. The second ends the process at once, and by the signal itself,
+ * because leaving in order while a native call is in flight would abort; the index is made for that.
+ *
+ * Each kind of signal is counted for itself: the launcher may pass a Ctrl-C on that the terminal has
+ * sent to this process too.
  */
 function interruption(): AbortSignal {
   const controller = new AbortController();
-  const onSignal = (): void => {
-    if (controller.signal.aborted) process.kill(process.pid, 'SIGKILL');
-    controller.abort();
-  };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    let isSecond = false;
+    process.on(signal, () => {
+      if (isSecond) endBy(signal);
+      isSecond = true;
+      controller.abort();
+    });
+  }
   return controller.signal;
+}
+
+function endBy(signal: NodeJS.Signals): void {
+  // Without a listener a signal has its usual effect, at once.
+  process.removeAllListeners(signal);
+  process.kill(process.pid, signal);
 }
 
 /** Waits until a pipe has taken what was written; process.exit would cut it off. */

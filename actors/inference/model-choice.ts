@@ -8,7 +8,10 @@ import { cacheFolder, resolveModel, type ModelSourceOptions } from './model-sour
 /** A model file that has passed the header check. Plain data: it travels in a child spec. */
 export interface CheckedModel {
   readonly path: string;
-  /** For people: the model's own name, or the URI it was asked for by. */
+  /**
+   * What finds it again, so a search need not be told what embedded the index: the absolute path, or
+   * the URI it was asked for by. The built-in model has its own name.
+   */
   readonly name: string;
   readonly sha256: string;
   /** Values in each vector. */
@@ -30,10 +33,10 @@ export async function chooseModel(source: string | undefined, options: ModelSour
     const { path, sha256 } = await ensureLexicalModel(options.cacheDir ?? cacheFolder());
     return { ...checked(path), path, sha256, builtIn: true };
   }
-  const { path } = await resolveModel(source, options);
+  const { path, uri } = await resolveModel(source, options);
   // The header first: it is short, and a file that is no model need not be hashed.
   const header = checked(path);
-  return { ...header, path, sha256: await hashModel(path), builtIn: false };
+  return { ...header, name: uri ?? path, path, sha256: await hashModel(path), builtIn: false };
 }
 
 function checked(path: string): Pick<CheckedModel, 'name' | 'dimensions' | 'contextLength'> {

@@ -1,6 +1,7 @@
 /** Folders of text files that follow from a seed, and what an index holds of them. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { SpillwayError } from '../../kernel/index.ts';
 import { openSqliteReader } from '../../actors/storage/sqlite-reader.ts';
 
 const WORDS = `anchor basin canyon delta ember fjord glacier harbour island jungle kelp lagoon meadow north ocean prairie
@@ -75,6 +76,30 @@ export function indexRows(dir: string): string[] {
   } finally {
     reader.close();
   }
+}
+
+/** Chunks that an unfinished run has stored for good; 0 while there is no index. */
+export function storedChunks(dir: string): number {
+  try {
+    const reader = openSqliteReader(dir);
+    try {
+      return reader.status().building?.chunks ?? 0;
+    } finally {
+      reader.close();
+    }
+  } catch (error) {
+    if (error instanceof SpillwayError && error.code === 'index_missing') return 0;
+    throw error;
+  }
+}
+
+const LOOK_MS = 5;
+
+/** Waits until a run has stored so many chunks, or has ended. */
+export async function untilStored(dir: string, chunks: number, run: { readonly ended: Promise<unknown> }): Promise<void> {
+  let over = false;
+  void run.ended.then(() => (over = true));
+  while (!over && storedChunks(dir) < chunks) await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
 }
 
 /** What is wrong with the index, in sentences. */

@@ -3,7 +3,7 @@
  * played by hand. `threads.test.ts` lets real threads race.
  */
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { Doorbell, WaitLadder } from 'atomics-ring-buffer';
+import { Doorbell, SpscConsumer, SpscProducer, WaitLadder, createSpscRing } from 'atomics-ring-buffer';
 
 function makeBell(): { words: Int32Array; doorbell: Doorbell } {
   const words = new Int32Array(new SharedArrayBuffer(8));
@@ -70,6 +70,24 @@ describe('a doorbell', () => {
     expect(doorbell.ring()).toBe(false);
     doorbell.ringAnew();
     expect(await woken).toBe('ok');
+  });
+});
+
+describe('one doorbell of two rings', () => {
+  it('wakes its sleeper whichever of the two gets a record', async () => {
+    const { doorbell } = makeBell();
+    const rings = [0, 1].map(() => createSpscRing({ capacityBytes: 64 }));
+    const producers = rings.map((ring) => new SpscProducer(ring, { doorbell }));
+    const consumers = rings.map((ring) => new SpscConsumer(ring));
+    const ladder = new WaitLadder(doorbell);
+    const hasWork = (): boolean => consumers.some((consumer) => consumer.hasRecord);
+    for (const [index, producer] of producers.entries()) {
+      const waiting = ladder.waitAsync(hasWork, LOST_MS);
+      producer.offer(1, new Uint8Array(8));
+      expect(await waiting).toBe(true);
+      expect(consumers.map((consumer) => consumer.poll(() => {}, 1))).toEqual(index === 0 ? [1, 0] : [0, 1]);
+    }
+    ladder.dispose();
   });
 });
 

@@ -1,15 +1,11 @@
 /** A thread that adds to a counter and to a word, for shared-words.test.ts. */
-import { isMainThread, workerData } from 'node:worker_threads';
+import { workerData } from 'node:worker_threads';
 import { SharedCounters, SharedWords } from 'atomics-ring-buffer';
 
-export const adderUrl = new URL(import.meta.url);
-
-if (!isMainThread) {
-  const { buffer, additions, delta } = workerData as { buffer: SharedArrayBuffer; additions: number; delta: number };
-  const counters = new SharedCounters(buffer, 0, ['sum']);
-  const words = new SharedWords(buffer, 128, ['sum']);
-  for (let count = 0; count < additions; count++) {
-    counters.add('sum', delta);
-    words.add('sum', delta);
-  }
+const { buffer, additions, delta } = workerData as { buffer: SharedArrayBuffer; additions: number; delta: number };
+const counters = new SharedCounters(buffer, 0, ['sum']);
+const words = new SharedWords(buffer, 128, ['sum']);
+for (let count = 0; count < additions; count++) {
+  counters.add('sum', delta);
+  words.add('sum', delta);
 }

@@ -4,7 +4,6 @@ import { Worker } from 'node:worker_threads';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Doorbell, SharedCounters, SharedMemory, SharedWords } from 'atomics-ring-buffer';
-import { adderUrl } from './shared-words-adder.ts';
 
 const NAMES = ['state', 'incarnation', 'turns'] as const;
 
@@ -84,7 +83,8 @@ describe('shared counters', () => {
   it('lose nothing when two threads add to the same counter', async () => {
     const buffer = new SharedArrayBuffer(256);
     const additions = 50_000;
-    const workers = [1, 2].map((delta) => new Worker(adderUrl, { workerData: { buffer, additions, delta } }));
+    const adder = new URL('./shared-words-adder.ts', import.meta.url);
+    const workers = [1, 2].map((delta) => new Worker(adder, { workerData: { buffer, additions, delta } }));
     await Promise.all(workers.map((worker) => once(worker, 'exit')));
     expect(new SharedCounters(buffer, 0, ['sum']).read('sum')).toBe(3 * additions);
     expect(new SharedWords(buffer, 128, ['sum']).load('sum')).toBe(3 * additions);

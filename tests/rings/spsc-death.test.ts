@@ -1,11 +1,11 @@
 /**
  * What a thread's death leaves behind, step by step.
  *
- * The memory is copied before each atomic operation of a step, which is exactly what a thread that
- * died there would have left; successors attach to the copies. `threads.test.ts` kills real threads.
+ * The memory is copied before each store and each atomic operation of a step, which is exactly what a
+ * thread that died there would have left; successors attach to the copies. `threads.test.ts` kills real threads.
  */
 import { describe, expect, it, vi } from 'vitest';
-import { Doorbell, SpscConsumer, SpscProducer, createSpscRing } from 'atomics-ring-buffer';
+import { Doorbell, SpscConsumer, SpscObserver, SpscProducer, createSpscRing } from 'atomics-ring-buffer';
 import { payloadOf, receive, receivedOf } from './ring.cases.ts';
 
 const OPERATIONS = ['load', 'store', 'add', 'compareExchange', 'notify'] as const;
@@ -16,20 +16,30 @@ function copyOf(buffer: SharedArrayBuffer): SharedArrayBuffer {
   return copy;
 }
 
-/** The memory before each atomic operation of `run`, and after the last. */
-function deathsDuring(buffer: SharedArrayBuffer, run: () => void): SharedArrayBuffer[] {
+/** The memory before each access of `run` that is atomic or a plain store of `end`'s, and after the last. */
+function deathsDuring(buffer: SharedArrayBuffer, end: SpscProducer | SpscConsumer, run: () => void): SharedArrayBuffer[] {
   const copies: SharedArrayBuffer[] = [];
+  const words = new Int32Array(buffer);
+  const watched = new Proxy(words, {
+    get: (target, key) => Reflect.get(target, key) as unknown,
+    set(target, key, value: number) {
+      copies.push(copyOf(buffer));
+      return Reflect.set(target, key, value);
+    },
+  });
+  Reflect.set(end, 'words', watched);
   const spies = OPERATIONS.map((name) => {
     const operation = Atomics[name] as (...parameters: unknown[]) => unknown;
     return vi.spyOn(Atomics, name).mockImplementation(((...parameters: unknown[]) => {
       copies.push(copyOf(buffer));
-      return operation(...parameters);
+      return operation(...parameters.map((parameter) => (parameter === watched ? words : parameter)));
     }) as never);
   });
   try {
     run();
   } finally {
     for (const spy of spies) spy.mockRestore();
+    Reflect.set(end, 'words', words);
   }
   copies.push(copyOf(buffer));
   return copies;
@@ -50,16 +60,20 @@ describe('a producer that dies', () => {
   it('has published its record or not, never a part, whichever step it dies at; its successor continues', () => {
     const buffer = ringBeforeWrap();
     const producer = new SpscProducer(buffer);
-    const deaths = deathsDuring(buffer, () => {
+    const deaths = deathsDuring(buffer, producer, () => {
       const offset = producer.tryClaim(2, 24);
       producer.memory.u8.set(payloadOf(2, 24), offset);
       producer.commit();
     });
     const outcomes = new Set<number>();
     for (const left of deaths) {
+      const countedBefore = new SpscObserver(left).counters.offered;
       const successor = new SpscProducer(left);
       const consumer = new SpscConsumer(left);
+      const waiting = successor.depth;
       const found = receive(consumer);
+      expect([waiting, successor.counters.offered], 'counted as published').toEqual([found.length, found.length]);
+      expect([0, 1], 'behind by one record at most').toContain(found.length - countedBefore);
       outcomes.add(found.length);
       expect(found).toEqual([first, second].slice(0, found.length));
       expect(successor.offer(3, payloadOf(3, 8))).toBe(0);
@@ -84,7 +98,7 @@ describe('a producer that dies', () => {
     const producer = new SpscProducer(buffer);
     const { doorbell } = new SpscConsumer(buffer);
     doorbell.arm();
-    const deaths = deathsDuring(buffer, () => producer.offer(1, payloadOf(1, 16)));
+    const deaths = deathsDuring(buffer, producer, () => producer.offer(1, payloadOf(1, 16)));
     for (const left of deaths) {
       void new SpscProducer(left);
       expect(new SpscConsumer(left).doorbell.ring(), 'the bell has rung already').toBe(false);
@@ -113,11 +127,16 @@ describe('a consumer that dies', () => {
     new SpscProducer(buffer).offer(2, payloadOf(2, 0));
     const consumer = new SpscConsumer(buffer);
     const inHandler: SharedArrayBuffer[] = [];
-    const deaths = deathsDuring(buffer, () => consumer.poll(() => void inHandler.push(copyOf(buffer)), 10));
+    const deaths = deathsDuring(buffer, consumer, () => consumer.poll(() => void inHandler.push(copyOf(buffer)), 10));
     const all = [first, receivedOf(2, [] as never)];
     const outcomes = new Set<number>();
     for (const left of [...inHandler, ...deaths]) {
-      const redelivered = receive(new SpscConsumer(left));
+      const countedBefore = new SpscObserver(left).counters.consumed;
+      const successor = new SpscConsumer(left);
+      expect([0, 2], 'behind by one poll at most').toContain(successor.counters.consumed - countedBefore);
+      const waiting = [successor.depth, successor.counters.consumed];
+      const redelivered = receive(successor);
+      expect(waiting, 'counted as released').toEqual([redelivered.length, 2 - redelivered.length]);
       outcomes.add(redelivered.length);
       expect(redelivered).toEqual(redelivered.length === 0 ? [] : all);
       expect(new SpscProducer(left).offer(3, payloadOf(3, 8))).toBe(0);

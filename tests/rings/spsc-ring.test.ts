@@ -58,7 +58,7 @@ describe('making and attaching', () => {
 
   it('refuses capacities that are no power of two from 64 to 2^30', () => {
     for (const capacityBytes of [0, -64, 1, 32, 63, 65, 96, 1000, 64.000_000_000_000_01, 2 ** 31, 2 ** 32, NaN, Infinity]) {
-      expect(() => createSpscRing({ capacityBytes }), String(capacityBytes)).toThrow(withCode('bad_capacity') as Error);
+      expect(() => createSpscRing({ capacityBytes }), String(capacityBytes)).toThrow(withCode('bad_capacity'));
     }
   });
 
@@ -66,7 +66,7 @@ describe('making and attaching', () => {
     const marks = [[0, 10], [-1, 10], [11, 10], [10, 65], [0.5, 10], [5, 10.5], [NaN, 10], [10, NaN]] as const;
     for (const [lowMarkBytes, highMarkBytes] of marks) {
       const make = (): unknown => createSpscRing({ capacityBytes: 64, lowMarkBytes, highMarkBytes });
-      expect(make, `${lowMarkBytes} and ${highMarkBytes}`).toThrow(withCode('bad_marks') as Error);
+      expect(make, `${lowMarkBytes} and ${highMarkBytes}`).toThrow(withCode('bad_marks'));
     }
   });
 
@@ -79,7 +79,7 @@ describe('making and attaching', () => {
   it('refuses initial positions that are no multiple of 8 below 2^32', () => {
     for (const initialPosition of [4, -8, 8.5, 2 ** 32, NaN]) {
       const make = (): unknown => createSpscRing({ capacityBytes: 64, initialPosition });
-      expect(make, String(initialPosition)).toThrow(withCode('bad_position') as Error);
+      expect(make, String(initialPosition)).toThrow(withCode('bad_position'));
     }
   });
 
@@ -89,7 +89,7 @@ describe('making and attaching', () => {
     const buffers = [new ArrayBuffer(576), {}, undefined, new SharedArrayBuffer(0), new SharedArrayBuffer(511), new SharedArrayBuffer(577), grown];
     for (const End of [SpscProducer, SpscConsumer, SpscObserver]) {
       for (const buffer of buffers) {
-        expect(() => new End(buffer as SharedArrayBuffer)).toThrow(withCode('bad_buffer') as Error);
+        expect(() => new End(buffer as SharedArrayBuffer)).toThrow(withCode('bad_buffer'));
       }
     }
   });
@@ -100,7 +100,7 @@ describe('making and attaching', () => {
       const buffer = createSpscRing({ capacityBytes: 64 });
       new Int32Array(buffer)[word] = 0;
       for (const End of [SpscProducer, SpscConsumer, SpscObserver]) {
-        expect(() => new End(buffer)).toThrow(withCode('bad_header') as Error);
+        expect(() => new End(buffer)).toThrow(withCode('bad_header'));
       }
     }
   });

@@ -100,7 +100,10 @@ describe('waiting', () => {
     const doorbell = makeBell();
     const ladder = new WaitLadder(doorbell);
     ladder.dispose();
-    const waiting = ladder.waitAsync(() => true, 60_000);
+    let work = false;
+    const waiting = ladder.waitAsync(() => work, 60_000);
+    work = true;
+    expect(doorbell.ring()).toBe(true);
     expect(await waiting).toBe(true);
     ladder.dispose();
   });
