@@ -105,7 +105,7 @@ describe('making and attaching', () => {
     }
   });
 
-  it('lists every code that the errors of these tests carry, with a sentence each', () => {
+  it('explains every error code in a sentence', () => {
     const error = new RingError('bad_kind', 'a message');
     expect(error).toMatchObject({ name: 'RingError', code: 'bad_kind', message: 'a message' });
     for (const sentence of Object.values(RING_ERRORS)) expect(sentence).toMatch(/^[A-Z].*\.$/);

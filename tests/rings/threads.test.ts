@@ -17,7 +17,7 @@ import { BOARD_BYTES, FINDINGS, ORDERS, POLL_LIMIT, type RingThreadData } from '
 import { mixed } from './thread-records.ts';
 
 const SEED = Number(process.env['SPILLWAY_TEST_SEED'] ?? Date.now() % 1_000_000);
-const PRODUCER_KILLS = Number(process.env['SPILLWAY_TEST_RING_KILLS'] ?? 100);
+const PRODUCER_KILLS = Number(process.env['SPILLWAY_TEST_RING_KILLS'] ?? 64);
 const CONSUMER_KILLS = Math.ceil(PRODUCER_KILLS / 2);
 const DEADLINE_MS = 40_000;
 const ENDLESS = 2 ** 31 - 1;
