@@ -25,7 +25,9 @@ export {
 export type { PollAction, RecordHandler, RingErrorCode, RingRefusal } from './ring.ts';
 export { SharedMemory } from './shared-memory.ts';
 export { SharedCounters, SharedWords } from './shared-words.ts';
-export { SpscConsumer, SpscObserver, SpscProducer, createSpscRing } from './spsc-ring.ts';
-export type { SpscAttachOptions, SpscRingOptions } from './spsc-ring.ts';
+export { SpscObserver, createSpscRing } from './spsc-memory.ts';
+export type { SpscRingOptions } from './spsc-memory.ts';
+export { SpscConsumer, SpscProducer } from './spsc-ring.ts';
+export type { SpscAttachOptions } from './spsc-ring.ts';
 export { WaitLadder } from './wait-ladder.ts';
 export type { WaitLadderOptions } from './wait-ladder.ts';

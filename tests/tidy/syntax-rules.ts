@@ -7,7 +7,6 @@ export const LINES_MAX = 400;
 
 /** Files that are longer, each with the reason why splitting would make it worse. */
 export const LONG_FILES: Readonly<Record<string, string>> = {
-  'rings/spsc-ring.ts': 'Producer and consumer are read against each other, step by step; the header comment alone is a fifth of it.',
   'tests/storage/vector-index.cases.ts': 'One conformance suite over every implementation of the contract, a list of cases.',
 };
 
