@@ -17,6 +17,8 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   lanes: { about: 'typed messages thread to thread against postMessage', run: async (print) => (await import('./lanes.ts')).run({ print }) },
   embed: { about: 'embedding with 1 and 2 actors against node-llama-cpp', run: async (print) => (await import('./embed.ts')).run({ print }) },
   responsiveness: { about: "the application's event-loop delay while it embeds", run: async (print) => (await import('./responsiveness.ts')).run({ print }) },
+  incremental: { about: 'a folder embedded again: unchanged, one file edited, one deleted', run: async (print) => (await import('./incremental.ts')).run({ print }) },
+  memory: { about: 'peak memory of a folder and of one ten times larger', run: async (print) => (await import('./memory.ts')).run({ print }) },
   'known-item': { about: 'known-item search with the built-in model', run: async (print) => (await import('./known-item.ts')).run({ print }) },
   'vector-layout': { about: 'rejected: vec0 against plain vectors', run: async (print) => (await import('./alternatives/vector-layout.ts')).run({ print }) },
 };

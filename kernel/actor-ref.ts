@@ -36,7 +36,7 @@ export class ActorRef<Spec extends ProtocolSpec = ProtocolSpec> {
    * @returns 0, or a refusal such as BACK_PRESSURED, CLOSED or TOO_LONG; the message is then still the caller's
    */
   tell<Name extends keyof Spec & string>(name: Name, request: RequestOf<Spec, Name>): number {
-    return this.#courier.tell(this.address, this.protocol as Protocol, name, request);
+    return this.#courier.tell(this.address, this.protocol, name, request);
   }
 
   /**
@@ -50,7 +50,7 @@ export class ActorRef<Spec extends ProtocolSpec = ProtocolSpec> {
     request: RequestOf<Spec, Name>,
     options: AskOptions,
   ): Promise<ReplyOf<Spec, Name>> {
-    return this.#courier.ask(this.address, this.protocol as Protocol, name, request, options) as Promise<
+    return this.#courier.ask(this.address, this.protocol, name, request, options) as Promise<
       ReplyOf<Spec, Name>
     >;
   }

@@ -130,7 +130,7 @@ export class Application {
   /** Ends the guardian and this thread's loop. The root actor must have stopped its children before. */
   async close(deadlineMs: number): Promise<void> {
     const guardian = addressOf(GUARDIAN_THREAD, KERNEL_SLOT);
-    this.#runtime.tell(guardian, kernelProtocol as Protocol, 'stop', { deadlineMs });
+    this.#runtime.tell(guardian, kernelProtocol, 'stop', { deadlineMs });
     const timer = this.#runtime.after(deadlineMs, () => void this.#guardian.terminate());
     await this.#guardianEnded;
     timer.cancel();

@@ -8,7 +8,7 @@
  */
 import { inspect } from 'node:util';
 import { receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
-import { ActorCell, type AnyHandlers } from './actor-cell.ts';
+import { ActorCell } from './actor-cell.ts';
 import type { ActorContext, ActorDefinition, Behaviour, Handlers, StopReason } from './actor.ts';
 import { GUARDIAN_THREAD, KERNEL_SLOT, addressOf } from './address.ts';
 import { SpillwayError } from './errors.ts';
@@ -62,13 +62,13 @@ export class Caretaker {
       ...options.host?.handlers,
     };
     const address = addressOf(this.#runtime.thread, KERNEL_SLOT);
-    this.#runtime.addActor(new ActorCell('kernel', address, kernelProtocol as Protocol, handlers as AnyHandlers));
+    this.#runtime.addActor(new ActorCell('kernel', address, kernelProtocol, handlers));
   }
 
   /** Adds the links whose memory has come through the port. */
   takeLinks(): void {
     for (;;) {
-      const received = receiveMessageOnPort(this.#options.port) as { message: PeerLink } | undefined;
+      const received: { message: PeerLink } | undefined = receiveMessageOnPort(this.#options.port);
       if (received === undefined) return;
       this.#runtime.addLink(received.message);
     }
@@ -150,8 +150,8 @@ export class Caretaker {
     return new Promise((resolve) => this.#runtime.after(delayMs, resolve));
   }
 
-  #tellGuardian<Name extends 'started' | 'crashed'>(name: Name, notice: Record<string, unknown>): void {
-    this.#runtime.tell(addressOf(GUARDIAN_THREAD, KERNEL_SLOT), kernelProtocol as Protocol, name, notice);
+  #tellGuardian(name: 'started' | 'crashed', notice: Record<string, unknown>): void {
+    this.#runtime.tell(addressOf(GUARDIAN_THREAD, KERNEL_SLOT), kernelProtocol, name, notice);
   }
 
   #context(definition: ActorDefinition): ActorContext {

@@ -10,7 +10,10 @@ export interface ActorSource {
   readonly module: string;
   /** Name of the export that is the ActorDefinition. */
   readonly export: string;
-  /** Handed to the actor's `start`; anything that structured clone takes. */
+  /**
+   * Handed to the actor's `start`: plain data, as in an untyped field of a message. With the rest of its
+   * spec it has to fit one record of the control lane, half of `DEFAULT_LANE_SIZES.controlBytes`.
+   */
   readonly args?: unknown;
 }
 

@@ -22,7 +22,6 @@ import { kernelProtocol, type KernelSpec } from './kernel-protocol.ts';
 import { DEFAULT_LANE_SIZES, type LaneSizes } from './lanes.ts';
 import { createLink, reverseLink, type LinkBuffers, type PeerLink } from './link.ts';
 import { LogWriter, type Log } from './log.ts';
-import type { Protocol } from './protocol.ts';
 import { siblingModule, type ActorSource, type ThreadBoot } from './thread-boot.ts';
 import { ThreadBlock, threadCapacity } from './thread-block.ts';
 import type { ThreadRuntime } from './thread-runtime.ts';
@@ -247,9 +246,15 @@ export class ThreadHost {
     return this.#threads.get(thread)?.links;
   }
 
-  /** Links two threads in both directions, unless they are linked. */
+  /** Links two threads in both directions, or one to itself, unless they are linked. */
   #connect(from: number, to: number): void {
-    if (from === to || this.#linksOf(to)?.has(from) === true) return;
+    if (this.#linksOf(to)?.has(from) === true) return;
+    if (from === to) {
+      // An actor may tell itself something: one set of lanes, of which its thread has both ends.
+      const lanes = this.#lanesInto(to);
+      this.#giveLink(to, { peer: this.#addressAt(to), outbound: lanes, inbound: lanes });
+      return;
+    }
     const link: PeerLink = { peer: this.#addressAt(to), outbound: this.#lanesInto(to), inbound: this.#lanesInto(from) };
     this.#giveLink(from, link);
     this.#giveLink(to, reverseLink(link, this.#addressAt(from)));
@@ -281,7 +286,7 @@ export class ThreadHost {
   }
 
   #tell(thread: number, name: keyof KernelSpec, notice: Record<string, unknown>): number {
-    return this.#runtime.tell(addressOf(thread, KERNEL_SLOT), kernelProtocol as Protocol, name, notice);
+    return this.#runtime.tell(addressOf(thread, KERNEL_SLOT), kernelProtocol, name, notice);
   }
 
   #onStarted(message: MessageContext, incarnation: number): void {
@@ -322,6 +327,8 @@ export class ThreadHost {
   /** Tells every peer that the thread has ended, and how far it had read that peer's lanes. */
   #sayDown(hosted: Hosted, final: boolean): void {
     for (const [peer, link] of hosted.links) {
+      // It has a link to itself, if it ever looked itself up.
+      if (peer === hosted.id) continue;
       const controlConsumed = new SpscObserver(link.inbound.control).consumerPosition;
       const dataConsumed = new SpscObserver(link.inbound.data).consumerPosition;
       if (peer === GUARDIAN_THREAD) {

@@ -169,7 +169,7 @@ export class ThreadRuntime implements Courier {
   /** A log whose lines go to the guardian; the guardian itself gives its own writer. */
   log(actor: string, write?: (record: LogRecord) => void): Log {
     const guardian = addressOf(GUARDIAN_THREAD, KERNEL_SLOT);
-    const post = (record: LogRecord): number => this.tell(guardian, kernelProtocol as Protocol, 'log', record);
+    const post = (record: LogRecord): number => this.tell(guardian, kernelProtocol, 'log', record);
     const send = (record: LogRecord): void => {
       let result: number;
       try {

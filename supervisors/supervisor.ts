@@ -123,7 +123,7 @@ export class Supervisor {
     this.#stopping = true;
     const endMs = this.#options.clock.monotonicMs() + deadlineMs;
     const still: string[] = [];
-    for (const child of [...this.#children.values()].reverse()) {
+    for (const child of [...this.#children.values()].toReversed()) {
       const leftMs = Math.max(1, endMs - this.#options.clock.monotonicMs());
       const childMs = child.spec.shutdownMs ?? DEFAULT_CHILD.shutdownMs;
       if (await this.#stopChild(child, Math.min(leftMs, childMs))) this.#forget(child);

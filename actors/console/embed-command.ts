@@ -8,14 +8,15 @@ import { INGESTION_COUNTERS, type IngestionSpec } from '../ingestion/index.ts';
 import { EXIT_DONE, EXIT_INTERRUPTED } from './exit-codes.ts';
 import {
   INGESTION,
+  PIPELINE_SPECS,
   STORAGE,
   embedderIds,
-  embedderSpec,
   spawnEmbedder,
   spawnIngestion,
   spawnStorage,
+  textTokensMax,
   withSystem,
-  type EmbedderSpecs,
+  type PipelineSpecs,
 } from './pipeline.ts';
 import type { Progress, RunReporter } from './reporter.ts';
 import type { Settings } from './settings.ts';
@@ -29,7 +30,8 @@ export interface EmbedCommand {
   readonly progressMs: number;
   /** Aborted by Ctrl-C: the run drains and ends. */
   readonly interrupt: AbortSignal;
-  readonly embedderSpecs?: EmbedderSpecs;
+  /** How the actors are made, where not as usual. */
+  readonly specs?: Partial<PipelineSpecs>;
 }
 
 /** A run has no natural bound; this one only says that no wait is without. */
@@ -65,17 +67,21 @@ class EmbedRun {
   }
 
   async execute(): Promise<number> {
-    const { settings, reporter, interrupt, embedderSpecs = embedderSpec } = this.#command;
+    const { settings, reporter, interrupt } = this.#command;
+    const specs: PipelineSpecs = { ...PIPELINE_SPECS, ...this.#command.specs };
     const [ingestion] = await Promise.all([
-      spawnIngestion(this.#system),
-      spawnStorage(this.#system, settings.index),
-      ...this.#embedders.map((id) => spawnEmbedder(this.#system, embedderSpecs(id, this.#model))),
+      spawnIngestion(this.#system, specs.ingestion()),
+      spawnStorage(this.#system, specs.storage(settings.index)),
+      ...this.#embedders.map((id) => spawnEmbedder(this.#system, specs.embedder(id, this.#model, textTokensMax(settings)))),
     ]);
     const onInterrupt = (): void => {
       reporter.say('Finishing what is on its way. Press Ctrl-C again to stop at once.');
       ingestion.tell('interrupt', {});
     };
-    if (interrupt.aborted) return EXIT_INTERRUPTED;
+    if (interrupt.aborted) {
+      reporter.interrupted(this.#progress());
+      return EXIT_INTERRUPTED;
+    }
     interrupt.addEventListener('abort', onInterrupt, { once: true });
     const ticker = setInterval(() => void this.#tick(ingestion), this.#command.progressMs);
     try {
@@ -144,7 +150,7 @@ class EmbedRun {
     const seconds = (performance.now() - this.#startedMs) / 1_000;
     const actors = [INGESTION, STORAGE, ...this.#embedders];
     const restarts = actors.reduce((sum, id) => sum + this.#system.health(id).restarts, 0);
-    return { ...counters, restarts, seconds, textsPerSecond: counters.embedded / seconds, queued: 0 };
+    return { ...counters, restarts, seconds, textsPerSecond: counters.embedded / seconds };
   }
 }
 

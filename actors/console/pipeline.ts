@@ -21,18 +21,34 @@ function openSystem({ logLevel }: Pick<Settings, 'logLevel'>): Promise<System> {
   return createSystem({ logLevel, supervisor: SUPERVISOR });
 }
 
-export function spawnStorage(system: System, dir: string): Promise<ActorRef<StorageSpec>> {
-  return system.spawn(storageSpec(STORAGE, { dir }), storageProtocol);
+/** A chunk is cut by an estimate of its tokens; one that has twice as many is split by the embedder's word. */
+const TOKENS_PER_ESTIMATED = 2;
+
+/** The most tokens of one text: what memory an embedder takes grows with it, and no chunk needs more. */
+export function textTokensMax({ chunkTokens }: Pick<Settings, 'chunkTokens'>): number {
+  return chunkTokens * TOKENS_PER_ESTIMATED;
 }
 
-export function spawnIngestion(system: System): Promise<ActorRef<IngestionSpec>> {
-  return system.spawn(ingestionSpec(INGESTION), ingestionProtocol);
+/** How the actors are made; tests put failing ones in their place. */
+export interface PipelineSpecs {
+  ingestion(): ChildSpec;
+  storage(dir: string): ChildSpec;
+  embedder(id: string, model: CheckedModel, tokensMax: number): ChildSpec;
 }
 
-/** How an embedder is made; tests put a failing one in its place. */
-export type EmbedderSpecs = (id: string, model: CheckedModel) => ChildSpec;
+export const PIPELINE_SPECS: PipelineSpecs = {
+  ingestion: () => ingestionSpec(INGESTION),
+  storage: (dir) => storageSpec(STORAGE, { dir, command: ['spillway', ...process.argv.slice(2)].join(' ') }),
+  embedder: (id, model, tokensMax) => inferenceSpec(id, { model, tokensMax }),
+};
 
-export const embedderSpec: EmbedderSpecs = (id, model) => inferenceSpec(id, { model });
+export function spawnIngestion(system: System, spec: ChildSpec): Promise<ActorRef<IngestionSpec>> {
+  return system.spawn(spec, ingestionProtocol);
+}
+
+export function spawnStorage(system: System, spec: ChildSpec): Promise<ActorRef<StorageSpec>> {
+  return system.spawn(spec, storageProtocol);
+}
 
 export function spawnEmbedder(system: System, spec: ChildSpec): Promise<ActorRef<InferenceSpec>> {
   return system.spawn(spec, inferenceProtocol);

@@ -12,7 +12,7 @@ export interface Progress {
   readonly restarts: number;
   readonly seconds: number;
   readonly textsPerSecond: number;
-  /** Messages that wait in the lanes into each embedder. */
+  /** Texts that an embedder has in its hands or in its lane. */
   readonly queued: number;
 }
 

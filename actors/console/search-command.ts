@@ -3,7 +3,7 @@ import { SpillwayError } from '../../kernel/index.ts';
 import { chooseModel } from '../inference/index.ts';
 import type { IndexStatus } from '../storage/index.ts';
 import { EXIT_DONE } from './exit-codes.ts';
-import { embedderSpec, spawnEmbedder, spawnStorage, withSystem } from './pipeline.ts';
+import { PIPELINE_SPECS, spawnEmbedder, spawnStorage, textTokensMax, withSystem } from './pipeline.ts';
 import type { Settings } from './settings.ts';
 import { snippet } from './snippet.ts';
 
@@ -22,7 +22,7 @@ export function searchCommand(command: SearchCommand): Promise<number> {
   const { query, limit, settings, stdout } = command;
   if (query.trim() === '') throw new SpillwayError('query_empty', 'The query is empty; give a few words to look for.');
   return withSystem(settings, async (system) => {
-    const storage = await spawnStorage(system, settings.index);
+    const storage = await spawnStorage(system, PIPELINE_SPECS.storage(settings.index));
     const { status } = (await storage.ask('status', {}, { deadlineMs: CALL_MS })) as { status: IndexStatus };
     // The index knows which model made it; naming one is only needed to override where it is found.
     const source = settings.model ?? (status.model.name.startsWith('spillway-lexical') ? undefined : status.model.name);
@@ -33,7 +33,7 @@ export function searchCommand(command: SearchCommand): Promise<number> {
         `The index was made with ${status.model.name} (${status.model.sha256.slice(0, 12)}), and the query would be embedded with ${model.name} (${model.sha256.slice(0, 12)}). Name the first with --model, or embed again with --rebuild.`,
       );
     }
-    const embedder = await spawnEmbedder(system, embedderSpec('embedder-0', model));
+    const embedder = await spawnEmbedder(system, PIPELINE_SPECS.embedder('embedder-0', model, textTokensMax(settings)));
     const { vectors, outcomes } = await embedder.ask('embed', { texts: [query] }, { deadlineMs: CALL_MS });
     const { status: outcome, tokens, limit: most, reason } = outcomes[0]!;
     if (outcome === 'empty') throw new SpillwayError('query_empty', 'The model sees no words in the query; give a few words to look for.');

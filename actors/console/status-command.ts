@@ -1,7 +1,7 @@
 /** `spillway status`: what an index holds. */
 import type { IndexStatus } from '../storage/index.ts';
 import { EXIT_DONE } from './exit-codes.ts';
-import { spawnStorage, withSystem } from './pipeline.ts';
+import { PIPELINE_SPECS, spawnStorage, withSystem } from './pipeline.ts';
 import type { Settings } from './settings.ts';
 
 export interface StatusCommand {
@@ -13,7 +13,7 @@ export interface StatusCommand {
 /** @returns the exit code. @throws SpillwayError `index_missing`, `index_corrupt`, ... */
 export function statusCommand({ json, settings, stdout }: StatusCommand): Promise<number> {
   return withSystem(settings, async (system) => {
-    const storage = await spawnStorage(system, settings.index);
+    const storage = await spawnStorage(system, PIPELINE_SPECS.storage(settings.index));
     const { status } = (await storage.ask('status', {}, { deadlineMs: 60_000 })) as { status: IndexStatus };
     stdout(json ? `${JSON.stringify({ index: settings.index, ...status })}\n` : describe(settings.index, status));
     return EXIT_DONE;

@@ -17,6 +17,11 @@ export interface InferenceArgs {
   /** When the model is loaded. Default: first_use. */
   readonly load?: 'start' | 'first_use';
   readonly truncate?: TruncatePolicy;
+  /**
+   * Tokens that a text may have even if the model takes more. llama.cpp keeps as much memory as the longest
+   * text so far took, and for each token a value for every word of the vocabulary. Default: 2,048.
+   */
+  readonly tokensMax?: number;
 }
 
 export interface ModelQuery {
@@ -28,7 +33,7 @@ export interface ModelQuery {
 export const inference = defineActor<InferenceSpec, InferenceArgs>({
   protocol: inferenceProtocol,
   counters: ['texts', 'tokens', 'truncated'],
-  async start(context, { model, load, truncate }) {
+  async start(context, { model, load, truncate, tokensMax }) {
     let loading: Promise<EmbeddingBackend> | undefined;
     const backend = (): Promise<EmbeddingBackend> => (loading ??= open());
     const open = async (): Promise<EmbeddingBackend> => {
@@ -42,6 +47,7 @@ export const inference = defineActor<InferenceSpec, InferenceArgs>({
         // With its single head, flash attention is the faster route at every length.
         ...(builtIn ? { flashAttentionTokensMin: 0 } : {}),
         ...(truncate === undefined ? {} : { truncate }),
+        ...(tokensMax === undefined ? {} : { tokensMax }),
       });
     };
     if (load === 'start') await backend();

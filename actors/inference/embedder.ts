@@ -31,6 +31,7 @@ export class Embedder {
   readonly #system: System;
   readonly #ids: readonly string[];
   readonly #pool: EmbedderPool;
+  #closing: Promise<void> | undefined;
 
   /** Use `createEmbedder`. */
   constructor(system: System, ids: readonly string[], pool: EmbedderPool, model: Embedder['model']) {
@@ -43,13 +44,15 @@ export class Embedder {
   /**
    * One unit-length row of `model.dimensions` values for each text, in order.
    * @throws SpillwayError `text_refused` naming the first text that cannot be embedded and why
-   *   (`details: { index, status }`), `ask_cancelled`, or what the last attempt on a batch ended with
+   *   (`details: { index, status }`), `ask_cancelled`, `actor_stopped` once it is closed, or what the
+   *   last attempt on a batch ended with
    */
   async embed(texts: readonly string[], options: { readonly signal?: AbortSignal } = {}): Promise<Float32Array[]> {
     const rows: Float32Array[] = Array.from({ length: texts.length });
     const batches = this.#batches(texts);
     const worker = async (): Promise<void> => {
       for (const [start, end] of batches) {
+        this.#assertOpen();
         const batch = texts.slice(start, end);
         const { vectors, dimensions, outcomes } = await this.#pool.embed(batch, options.signal);
         outcomes.forEach(({ status, tokens, limit, reason }, index) => {
@@ -62,9 +65,21 @@ export class Embedder {
     return rows;
   }
 
-  /** Stops the embedder's actors; the system goes on. */
-  async close(): Promise<void> {
+  /**
+   * Stops the embedder's actors; the system goes on. What they have in their lanes is finished, and calls
+   * that have more to send reject.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#stopActors();
+    return this.#closing;
+  }
+
+  async #stopActors(): Promise<void> {
     for (const id of [...this.#ids].reverse()) await this.#system.terminate(id);
+  }
+
+  #assertOpen(): void {
+    if (this.#closing !== undefined) throw new SpillwayError('actor_stopped', 'The embedder is closed or closing; make another one with createEmbedder.');
   }
 
   /** Ranges of texts that fit one message; shared by the workers, each of whom takes the next. */

@@ -29,8 +29,11 @@ export const ingestion = defineActor<IngestionSpec, undefined>({
           const { runId, model, rebuild } = request;
           const settings = recipeSettings(request);
           const store = new RunStore(storage, { runId, root: sources.commonPath, model, settings, rebuild });
+          resetCounters(counters);
           const queue = new EmbedQueue(new EmbedderPool(embedders), store, model.dimensions, {
+            onQueued: (texts) => counters.add('queued', texts),
             onEmbedded: (chunks) => counters.add('embedded', chunks),
+            onSettled: ({ masked }) => counters.add('masked', masked),
             onFailed(job, reason) {
               counters.add('skipped');
               notices.add({ kind: 'skipped', path: job.path, reason: 'not_embeddable', detail: reason });
@@ -50,6 +53,15 @@ export const ingestion = defineActor<IngestionSpec, undefined>({
     };
   },
 });
+
+/**
+ * A run that is sent again after this actor failed walks everything once more and plans what was not
+ * stored. What was embedded, and masked in files that were stored, was done once and stays counted.
+ */
+function resetCounters(counters: SharedCounters<IngestionCounter>): void {
+  for (const name of ['files', 'changedFiles', 'skipped', 'queued'] as const) counters.add(name, -counters.read(name));
+  counters.add('chunks', counters.read('embedded') - counters.read('chunks'));
+}
 
 /** Its rules take long to load, and a run that finds nothing changed does not need them. */
 function lazySanitizer(): Sanitizer {

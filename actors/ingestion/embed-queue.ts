@@ -4,15 +4,19 @@
  *
  * Bounded by its batches: `push` waits while as many are on their way as the embedders can take.
  */
-import { BATCH_UNITS_MAX, batchTextsMax, type EmbedderPool } from '../inference/index.ts';
-import type { ChunkItem, FileJob, FileSegmentMessage } from './file-job.ts';
+import { BATCH_UNITS_MAX, batchTextsMax, type EmbedReply, type EmbedderPool } from '../inference/index.ts';
+import type { ChunkItem, FileJob, FileSegmentMessage, MessageLimits } from './file-job.ts';
 import type { RunStore } from './run-store.ts';
 
 /** Batches on their way for each embedder: one in its hands, one in its lane. */
 const BATCHES_PER_EMBEDDER = 2;
 
 export interface EmbedQueueEvents {
+  /** Texts went to an embedder, or, below zero, came back. */
+  onQueued(texts: number): void;
   onEmbedded(chunks: number): void;
+  /** A file is done with, stored or not. */
+  onSettled(job: FileJob): void;
   /** A file could not be embedded; what the index holds for it stays. */
   onFailed(job: FileJob, reason: string): void;
 }
@@ -21,7 +25,7 @@ export class EmbedQueue {
   readonly #pool: EmbedderPool;
   readonly #store: RunStore;
   readonly #events: EmbedQueueEvents;
-  readonly #textsMax: number;
+  readonly #limits: MessageLimits;
   readonly #onTheirWay = new Set<Promise<void>>();
   #batch: ChunkItem[] = [];
   #batchUnits = 0;
@@ -31,13 +35,13 @@ export class EmbedQueue {
     this.#pool = pool;
     this.#store = store;
     this.#events = events;
-    this.#textsMax = batchTextsMax(dimensions);
+    this.#limits = { chunksMax: batchTextsMax(dimensions), unitsMax: BATCH_UNITS_MAX };
   }
 
   /** Takes one chunk; waits while the queue is full. @throws what a former batch failed with */
   async push(item: ChunkItem): Promise<void> {
     const units = item.chunk.text.length;
-    if (this.#batch.length >= this.#textsMax || this.#batchUnits + units > BATCH_UNITS_MAX) await this.#dispatch();
+    if (this.#batch.length >= this.#limits.chunksMax || this.#batchUnits + units > this.#limits.unitsMax) await this.#dispatch();
     this.#batch.push(item);
     this.#batchUnits += units;
   }
@@ -75,19 +79,19 @@ export class EmbedQueue {
   }
 
   async #embedAndStore(items: readonly ChunkItem[]): Promise<void> {
-    const settled = new Set<FileJob>();
+    const settled: FileJob[] = [];
     for (let waiting = items; waiting.length > 0; ) {
-      const batch = waiting.slice(0, this.#textsMax);
+      const batch = waiting.slice(0, this.#limits.chunksMax);
       const again = await this.#embed(batch);
       waiting = [...again, ...waiting.slice(batch.length)];
-      for (const { job } of batch) if (job.isSettled) settled.add(job);
+      for (const { job } of batch) if (job.takeSettled()) settled.push(job);
     }
-    await this.#storeFiles([...settled]);
+    await this.#storeFiles(settled);
   }
 
   /** @returns the parts of chunks that were too long */
   async #embed(batch: readonly ChunkItem[]): Promise<ChunkItem[]> {
-    const { vectors, dimensions, outcomes } = await this.#pool.embed(batch.map(({ chunk }) => chunk.text));
+    const { vectors, dimensions, outcomes } = await this.#askPool(batch.map(({ chunk }) => chunk.text));
     const again: ChunkItem[] = [];
     let embedded = 0;
     batch.forEach(({ job, chunk }, index) => {
@@ -104,31 +108,43 @@ export class EmbedQueue {
     return again;
   }
 
+  async #askPool(texts: readonly string[]): Promise<EmbedReply> {
+    this.#events.onQueued(texts.length);
+    try {
+      return await this.#pool.embed(texts);
+    } finally {
+      this.#events.onQueued(-texts.length);
+    }
+  }
+
   async #storeFiles(jobs: readonly FileJob[]): Promise<void> {
     const segments: FileSegmentMessage[] = [];
     for (const job of jobs) {
-      if (job.failure === undefined) segments.push(...job.segments(this.#textsMax));
+      if (job.failure === undefined) segments.push(...job.segments(this.#limits));
       else {
         await this.#store.call('touch', { paths: [job.path] });
         this.#events.onFailed(job, job.failure);
       }
     }
-    for (const group of groupSegments(segments, this.#textsMax)) await this.#store.call('put', { segments: group });
+    for (const group of groupSegments(segments, this.#limits)) await this.#store.call('put', { segments: group });
+    for (const job of jobs) this.#events.onSettled(job);
   }
 }
 
-/** Packs segments into messages of at most `chunksMax` chunks, so that small files share a transaction. */
-function groupSegments(segments: readonly FileSegmentMessage[], chunksMax: number): FileSegmentMessage[][] {
+/** Packs segments into messages, so that small files share a transaction. */
+function groupSegments(segments: readonly FileSegmentMessage[], limits: MessageLimits): FileSegmentMessage[][] {
   const groups: FileSegmentMessage[][] = [];
-  let room = 0;
+  let [chunks, units] = [Infinity, Infinity];
   for (const segment of segments) {
-    const cost = Math.max(1, segment.chunks.length);
-    if (cost > room) {
+    const segmentChunks = Math.max(1, segment.chunks.length);
+    const segmentUnits = segment.chunks.reduce((sum, { text }) => sum + text.length, 0);
+    if (chunks + segmentChunks > limits.chunksMax || units + segmentUnits > limits.unitsMax) {
       groups.push([]);
-      room = chunksMax;
+      [chunks, units] = [0, 0];
     }
     groups.at(-1)!.push(segment);
-    room -= cost;
+    chunks += segmentChunks;
+    units += segmentUnits;
   }
   return groups;
 }

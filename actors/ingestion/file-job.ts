@@ -15,24 +15,37 @@ export interface ChunkItem {
   readonly chunk: Chunk;
 }
 
+/** What one message to the storage may hold. */
+export interface MessageLimits {
+  readonly chunksMax: number;
+  /** UTF-16 units of text. A single chunk may have more. */
+  readonly unitsMax: number;
+}
+
 export class FileJob {
   readonly path: string;
   readonly hash: string;
   readonly sizeBytes: number;
+  /** Secrets that were masked in it. */
+  readonly masked: number;
   readonly #embedded: { readonly chunk: Chunk; readonly vector: Float32Array }[] = [];
   #waiting: number;
   #failure: string | undefined;
+  #isTaken = false;
 
-  constructor(file: { path: string; hash: string; sizeBytes: number }, chunkCount: number) {
+  constructor(file: { path: string; hash: string; sizeBytes: number }, chunkCount: number, masked: number) {
     this.path = file.path;
     this.hash = file.hash;
     this.sizeBytes = file.sizeBytes;
+    this.masked = masked;
     this.#waiting = chunkCount;
   }
 
-  /** Whether nothing of it waits for a vector any more. */
-  get isSettled(): boolean {
-    return this.#waiting === 0;
+  /** True once, when nothing of it waits for a vector any more: to the batch that is to store it. */
+  takeSettled(): boolean {
+    if (this.#isTaken || this.#waiting > 0) return false;
+    this.#isTaken = true;
+    return true;
   }
 
   /** Why it cannot be stored, if it cannot. */
@@ -67,12 +80,18 @@ export class FileJob {
     this.#waiting--;
   }
 
-  /** The settled file in segments of at most `segmentChunks` chunks; one empty segment if it has none. */
-  segments(segmentChunks: number): FileSegmentMessage[] {
+  /** The settled file in segments that each fit a message; one empty segment if it has no chunks. */
+  segments(limits: MessageLimits): FileSegmentMessage[] {
     const rows = this.#embedded.sort((a, b) => a.chunk.startByte - b.chunk.startByte);
     const segments: FileSegmentMessage[] = [];
-    for (let first = 0; first < Math.max(1, rows.length); first += segmentChunks) {
-      const part = rows.slice(first, first + segmentChunks);
+    let first = 0;
+    do {
+      let end = first;
+      for (let units = 0; end < rows.length && end - first < limits.chunksMax; end++) {
+        units += rows[end]!.chunk.text.length;
+        if (units > limits.unitsMax && end > first) break;
+      }
+      const [start, part] = [first, rows.slice(first, end)];
       const dimensions = part[0]?.vector.length ?? 0;
       const vectors = new Float32Array(part.length * dimensions);
       part.forEach(({ vector }, index) => vectors.set(vector, index * dimensions));
@@ -81,10 +100,11 @@ export class FileJob {
         hash: this.hash,
         sizeBytes: this.sizeBytes,
         chunkCount: rows.length,
-        chunks: part.map(({ chunk }, index) => ({ ...chunk, ordinal: first + index })),
+        chunks: part.map(({ chunk }, index) => ({ ...chunk, ordinal: start + index })),
         vectors,
       });
-    }
+      first = end;
+    } while (first < rows.length);
     return segments;
   }
 }

@@ -120,13 +120,12 @@ export class IndexRun {
     const { sanitizer, queue, counters, notices } = this.#parts;
     counters.add('changedFiles');
     const { text, findings } = await sanitizer.sanitize(file.text, file.path);
-    counters.add('masked', findings.length);
     for (const { kind, line, column } of findings) {
       notices.add({ kind: 'masked', path: file.path, reason: kind, detail: `line ${line}, column ${column}` });
     }
     const chunks = planChunks({ path: file.path, text }, { maxTokens: this.#request.chunkTokens });
     counters.add('chunks', chunks.length);
-    const job = new FileJob(file, chunks.length);
+    const job = new FileJob(file, chunks.length, findings.length);
     if (chunks.length === 0) await queue.storeEmpty(job);
     for (const chunk of chunks) await queue.push({ job, chunk });
   }

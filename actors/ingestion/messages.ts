@@ -75,9 +75,11 @@ export const INGESTION_COUNTERS = [
   /** Chunks planned so far. */
   'chunks',
   'embedded',
+  /** Texts that an embedder has in its hands or in its lane. */
+  'queued',
   /** Entries left out: links, binaries, too large, unreadable ... */
   'skipped',
-  /** Secrets that were masked. */
+  /** Secrets that were masked in files that are done with. */
   'masked',
 ] as const;
 

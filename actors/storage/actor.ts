@@ -12,13 +12,15 @@ import type { IndexReader, IndexStatus, IndexWriter } from './vector-index.ts';
 export interface StorageArgs {
   /** The folder of the index. */
   readonly dir: string;
+  /** What the owner of the index was started by, for whoever it keeps out. */
+  readonly command?: string;
 }
 
 export const storage = defineActor<StorageSpec, StorageArgs>({
   protocol: storageProtocol,
   waiting: 'park',
   counters: ['storedChunks', 'commits'],
-  start(context, { dir }) {
+  start(context, { dir, command }) {
     let writer: IndexWriter | undefined;
     let reader: IndexReader | undefined;
     const writing = (): IndexWriter => {
@@ -34,6 +36,7 @@ export const storage = defineActor<StorageSpec, StorageArgs>({
             model,
             settings: settings as Record<string, unknown>,
             rebuild,
+            ...(command === undefined ? {} : { command }),
           });
           return writer.begin({ runId });
         },

@@ -36,16 +36,23 @@ export interface IndexLock {
   release(): void;
 }
 
+export interface LockOptions {
+  /** Default: the process's command line, as far as this thread knows it: a worker knows only its own file. */
+  readonly command?: string;
+  /** The clock, in ms since the epoch. */
+  readonly now?: () => number;
+}
+
 /** Each turn past the second means that another writer slipped in and left again. */
 const TURNS_MAX = 16;
 const COMMAND_LENGTH_MAX = 200;
 
 /** Takes the lock of the existing folder `dir`, at once or not at all. Throws `index_locked`, `index_unwritable`. */
-export function acquireIndexLock(dir: string, now: () => number = Date.now): IndexLock {
+export function acquireIndexLock(dir: string, { command = commandLine(), now = Date.now }: LockOptions = {}): IndexLock {
   const holder: LockHolder = {
     pid: process.pid,
     host: hostname(),
-    command: [basename(process.argv[1] ?? process.title), ...process.argv.slice(2)].join(' ').slice(0, COMMAND_LENGTH_MAX),
+    command: command.slice(0, COMMAND_LENGTH_MAX),
     since: new Date(now()).toISOString(),
   };
   return withStorageErrors(dir, 'opening', () => {
@@ -58,6 +65,10 @@ export function acquireIndexLock(dir: string, now: () => number = Date.now): Ind
     }
     return { holder, release: () => void db.close() };
   });
+}
+
+function commandLine(): string {
+  return [basename(process.argv[1] ?? process.title), ...process.argv.slice(2)].join(' ');
 }
 
 function hold(db: Database.Database, holder: LockHolder): boolean {

@@ -32,7 +32,7 @@ import { requireDirections } from './vector-check.ts';
 /** Throws `index_locked`, `index_unwritable`, `index_corrupt`, `index_version`, `index_*_mismatch`, `storage_full`. */
 export function openSqliteWriter(dir: string, options: WriterOptions): IndexWriter {
   withStorageErrors(dir, 'opening', () => mkdirSync(dir, { recursive: true }));
-  const lock = acquireIndexLock(dir, options.now);
+  const lock = acquireIndexLock(dir, options);
   let db: Connection | undefined;
   try {
     return withStorageErrors(dir, 'opening', () => {

@@ -33,6 +33,8 @@ export interface WriterOptions {
   readonly rebuild?: boolean;
   /** The most that the index's main file may occupy; unlimited when absent. Beyond it: `storage_full`. */
   readonly maxSizeBytes?: number;
+  /** What a writer that is kept out is told this one was started by. Default: the process's command line. */
+  readonly command?: string;
   /** The clock, in ms since the epoch. */
   readonly now?: () => number;
 }

@@ -97,6 +97,14 @@ describe('paths and folders', () => {
     expect(indexRows(index)).toEqual(rows);
   });
 
+  it('names other settings than those of the index', async () => {
+    const { folder, index, rows } = await embedded();
+    const ended = await spillway(['embed', folder, '--index', index, '--chunk-tokens', '64']);
+    expectOneLine(ended, 'index_settings_mismatch', index);
+    expect(ended.stderr).toContain('--rebuild');
+    expect(indexRows(index)).toEqual(rows);
+  });
+
   it('says that the disk is full, keeps the index as it was, and goes on when there is room', { timeout: 120_000 }, async (context) => {
     const disk = scratchFolder();
     if (!mountSmallDisk(disk, 3)) return context.skip('mounting a small disk takes root');
@@ -257,7 +265,7 @@ describe('two runs at once', () => {
     const status = await spillway(['status', '--index', index]);
     first.child.kill('SIGCONT');
     expectOneLine(second, 'index_locked', index);
-    expect(second.stderr).toMatch(new RegExp(`process ${first.child.pid} on \\S+ \\(.*embed.*\\) since \\d{4}-`));
+    expect(second.stderr).toMatch(new RegExp(`process ${first.child.pid} on \\S+ \\(spillway embed .*\\) since \\d{4}-`));
     // Readers are not kept out.
     expect(status.code).toBe(0);
     expect(doneOf(await first.ended)).toMatchObject({ files: 250 });

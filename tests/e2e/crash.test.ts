@@ -11,12 +11,13 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { openSqliteReader } from '../../actors/storage/sqlite-reader.ts';
+import { writeTinyBert } from '../inference/tiny-bert.ts';
 import { doneOf, scratchFolder, spillway, start } from './command-line.ts';
 import { indexProblems, indexRows, randomFrom, samplePath, untilStored, writeSample, writeSampleFolder } from './sample-folder.ts';
 
 const KILLS = Number(process.env['SPILLWAY_TEST_KILLS'] ?? 20);
 const SEED = Number(process.env['SPILLWAY_TEST_SEED'] ?? Date.now() % 1_000_000);
-const FILES = 150;
+const FILES = 100;
 /** With fewer chunks left, the run is let through to its end. */
 const CHUNKS_LEFT_MIN = 24;
 
@@ -26,7 +27,8 @@ it(`loses nothing and repeats nothing when it is killed ${KILLS} times`, { timeo
   const folder = scratchFolder();
   const scratch = scratchFolder();
   const [index, undisturbed] = [join(scratch, 'index'), join(scratch, 'undisturbed')];
-  const embed = (dir: string): string[] => ['embed', folder, '--index', dir, '--json'];
+  const model = writeTinyBert(join(scratch, 'model.gguf'));
+  const embed = (dir: string): string[] => ['embed', folder, '--index', dir, '--model', model, '--json'];
   writeSampleFolder(folder, FILES);
 
   for (let round = 1, kills = 0; kills < KILLS; round++) {

@@ -65,7 +65,7 @@ describe('spillway embed', () => {
     expect(paths).not.toContain(path);
   });
 
-  it('puts two paths into one index under their common folder, and leaves the one that is not named again as it is', async () => {
+  it('puts two paths into one index under their common folder', async () => {
     const folder = scratchFolder();
     const index = join(scratchFolder(), 'index');
     writeText(folder, 'src/a.ts', 'export const lighthouse = 1;\n');
@@ -142,6 +142,16 @@ describe('spillway embed', () => {
       expect(shown).not.toContain(secret);
       expect(stored).not.toContain(secret);
     }
+  });
+
+  it('stores chunks of the largest size there is, in any script', async () => {
+    const folder = scratchFolder();
+    const index = join(scratchFolder(), 'index');
+    const sentence = 'Широкая электрификация южных губерний даст мощный толчок подъёму сельского хозяйства. ';
+    writeText(folder, 'long.md', `${sentence.repeat(20)}\n\n`.repeat(100));
+    const done = doneOf(await embed(folder, index, '--chunk-tokens', '2048', '--max-file-bytes', '4000000'));
+    expect(done).toMatchObject({ files: 1, skipped: 0, embedded: done['chunks'] });
+    expect(indexRows(index).join('').split('электрификация').length - 1).toBe(2_000);
   });
 
   it('embeds everything again with --rebuild', async () => {

@@ -4,13 +4,22 @@ import { once } from 'node:events';
 import { symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { CONDITION, LAUNCHER, NODE, doneOf, environment, jsonLines, scratchFolder, spillway, start, systemNode, type RunningCommand } from './command-line.ts';
+import { CONDITION, LAUNCHER, NODE, doneOf, environment, jsonLines, scratchFolder, spillway, start, systemNode, RunningCommand } from './command-line.ts';
 import { indexProblems, indexRows, untilStored, writeSampleFolder } from './sample-folder.ts';
 
 const SYSTEM_NODE = systemNode();
 /** Enough that nearly all chunks are still to come when the first are stored. */
 const FILES = 200;
 const IS_DRAINING = /Finishing what is on its way/;
+
+/** `script` of util-linux gives a command a terminal. */
+function hasTerminal(): boolean {
+  try {
+    return execFileSync('script', ['--version'], { encoding: 'utf8' }).includes('util-linux');
+  } catch {
+    return false;
+  }
+}
 
 describe('help and wrong usage', () => {
   it.each([[['--help']], [['embed', '--help']], [['search', '--help']], [['status', '--help']], [['help', 'embed']]])('explains itself with examples: %s', async (args) => {
@@ -117,6 +126,22 @@ describe('signals', () => {
     expect(jsonLines(stdout).at(-1)).toMatchObject({ event: 'interrupted' });
     // The run itself has ended too: the index is free.
     expect(doneOf(await spillway(['embed', folder, '--index', index, '--json']))).toMatchObject({ files: FILES });
+  });
+
+  it.skipIf(!hasTerminal())('shows a live line on a terminal, whose Ctrl-C counts once though it reaches launcher and child', async () => {
+    const folder = scratchFolder();
+    const index = join(scratchFolder(), 'index');
+    writeSampleFolder(folder, FILES);
+    const words = [SYSTEM_NODE ?? NODE, LAUNCHER, 'embed', folder, '--index', index, '--actors', '1'];
+    const child = spawn('script', ['-qec', words.join(' '), '/dev/null'], { env: environment(), stdio: ['pipe', 'pipe', 'pipe'] });
+    const run = new RunningCommand(child);
+    await untilStored(index, 1, run);
+    child.stdin.write('\u0003');
+    const { code, stdout } = await run.ended;
+    expect(stdout).toContain('\r\u001b[2K');
+    expect(stdout).toMatch(/\d+ files, \d+\/\d+ chunks, \d+ texts\/s, \d+ queued/);
+    expect(stdout).toContain('Interrupted after');
+    expect(code).toBe(130);
   });
 
   it('counts a Ctrl-C that both the launcher and its child get as one', async () => {

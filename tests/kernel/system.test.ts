@@ -38,6 +38,10 @@ function settled({ counters }: ActorHealth): number {
   return handled + failed + unknown_actor + undecodable + expired + cancelled + abandoned;
 }
 
+async function failOnce(actor: Echo): Promise<void> {
+  await ended(actor.ask('fail', { code: '' }, ask));
+}
+
 const ended = async (promise: Promise<unknown>): Promise<unknown> => promise.then(() => 'answered', (error: unknown) => error);
 
 describe.each(['echo', 'parkedEcho'] as const)('an actor that waits as %s', (name) => {
@@ -234,7 +238,16 @@ describe('lanes', () => {
     expect(numbers).toEqual(Array.from({ length: 20 }, (_, number) => number));
   });
 
-  test('the same holds on a thread that parks', async () => {
+  test('an actor may tell itself something, and is told after what it does now', async () => {
+    const actor = await spawnEcho();
+    await actor.ask('gossip', { about: actor.name, notes: 3 }, ask);
+    await until(() => system.counters(actor.name, ECHO_COUNTERS).notes === 3, 'the notes are handled');
+    await failOnce(actor);
+    await actor.ask('gossip', { about: actor.name, notes: 2 }, ask);
+    await until(() => system.counters(actor.name, ECHO_COUNTERS).notes === 5, 'so are those of its next life');
+  });
+
+  test('an answer is not held up on a thread that parks either', async () => {
     const [asker, gossip] = await Promise.all([spawnEcho({ export: 'parkedEcho' }), spawnEcho({ export: 'parkedEcho' })]);
     await asker.ask('askGossip', { name: gossip.name, notes: 20 }, ask);
     await until(() => system.counters(asker.name, ECHO_COUNTERS).notes === 20, 'the notes are handled');
@@ -256,7 +269,7 @@ describe('what cannot be delivered', () => {
         echo: { request: { properties: {} }, reply: { properties: {} } },
         // Its kind is beyond all that the actor understands.
         ...(Object.fromEntries(Array.from({ length: 40 }, (_, index) => [`m${index}`, { request: { properties: {} } }])) as {
-          m39: { request: { properties: Record<never, never> } };
+          m39: { request: { properties: Record<string, never> } };
         }),
       }),
     );

@@ -35,11 +35,11 @@ it('says who holds the index, lets readers in, and falls with its holder', async
 it('is held by exactly one of many that want it, and named after that one', () => {
   const dir = scratchIndex();
   mkdirSync(dir);
-  const lock = acquireIndexLock(dir, () => 0);
+  const lock = acquireIndexLock(dir, { now: () => 0 });
   onTestFinished(() => lock.release());
   for (let i = 0; i < 5; i += 1) expect(() => acquireIndexLock(dir)).toThrow(/since 1970-01-01T00:00:00.000Z/);
   lock.release();
-  const next = acquireIndexLock(dir, () => 1000);
+  const next = acquireIndexLock(dir, { now: () => 1000 });
   onTestFinished(() => next.release());
   expect(() => acquireIndexLock(dir)).toThrow(/since 1970-01-01T00:00:01.000Z/);
 });

@@ -20,6 +20,8 @@ export const echoProtocol = defineProtocol('echo', {
   fail: { request: { properties: { code: { type: 'string' } } }, reply: { properties: {} } },
   /** Throws an operating error that is hard to send: a message this long, and details that are no plain data. */
   failHugely: { request: { properties: { characters: { type: 'uint32' } } }, reply: { properties: {} } },
+  /** Throws a defect with a message this long. */
+  crashHugely: { request: { properties: { characters: { type: 'uint32' } } }, reply: { properties: {} } },
   /** Answers with what its schema does not permit. */
   answerWrongly: { request: { properties: {} }, reply: { properties: { text: { type: 'string' } } } },
   /** Answers with a string of this length. */
@@ -40,8 +42,8 @@ export const echoProtocol = defineProtocol('echo', {
     request: { properties: {} },
     reply: { properties: { notes: { type: 'uint32' } } },
   },
-  /** As `fail`, on the control lane. */
-  failUrgently: { lane: 'control', request: { properties: {} }, reply: { properties: {} } },
+  /** Throws a defect, on the control lane. */
+  failUrgently: { lane: 'control', request: { properties: {} } },
   /** Sends `text` on to another actor by name and answers with its answer. */
   relay: {
     request: { properties: { name: { type: 'string' }, text: { type: 'string' } } },
@@ -65,8 +67,8 @@ export const echoProtocol = defineProtocol('echo', {
 });
 
 export interface EchoArgs {
-  /** Throws in `start` while the incarnation is at most this. */
-  failStarts?: number;
+  /** Throws in the `start` of these incarnations. */
+  failStartOf?: readonly number[];
   /** How long `start` takes. */
   startMs?: number;
   /** How long `stop` takes; it can be more than anybody waits. */
@@ -89,7 +91,7 @@ export const echo = defineActor<typeof echoProtocol.spec, EchoArgs | undefined>(
   async start(context, args) {
     context.counters.add('startedAtMs', Date.now() - context.counters.read('startedAtMs'));
     if (args?.startMs !== undefined) await pause(args.startMs);
-    if (context.incarnation <= (args?.failStarts ?? 0)) throw new Error('told to fail in start');
+    if (args?.failStartOf?.includes(context.incarnation) === true) throw new Error('told to fail in start');
     const numbers: number[] = [];
     return {
       handlers: {
@@ -115,6 +117,9 @@ export const echo = defineActor<typeof echoProtocol.spec, EchoArgs | undefined>(
         },
         failHugely({ characters }) {
           throw new SpillwayError('told_to_fail', 'x'.repeat(characters), { details: { run() {} } });
+        },
+        crashHugely({ characters }) {
+          throw new Error('x'.repeat(characters));
         },
         answerWrongly: () => ({ text: 7 }) as never,
         answerLong: ({ characters }) => ({ text: 'x'.repeat(characters) }),
