@@ -1,5 +1,5 @@
 /** One actor on its thread: its handlers, and what it is busy with. */
-import type { MessageContext } from './actor.ts';
+import type { MessageContext } from './handlers.ts';
 import { KERNEL_SLOT, slotOf, type Address } from './address.ts';
 import type { Envelope } from './envelope.ts';
 import type { Protocol } from './protocol.ts';

@@ -13,19 +13,11 @@ import type { ActorRef } from './actor-ref.ts';
 import type { Address } from './address.ts';
 import type { Clock } from './clock.ts';
 import type { Log } from './log.ts';
-import type { Protocol, ProtocolSpec, ReplyOf, RequestOf } from './protocol.ts';
+import type { Handlers } from './handlers.ts';
+import type { Protocol, ProtocolSpec } from './protocol.ts';
 import type { ThreadHost } from './thread-host.ts';
 
 export type StopReason = 'shutdown' | 'crashed';
-
-/** What a handler may know about the message in its hands. */
-export interface MessageContext {
-  readonly from: Address;
-  /** On the machine-wide monotonic clock of `context.clock`; Infinity if the sender set none. */
-  readonly deadlineMs: number;
-  /** True once the asker has cancelled, or no longer waits because the deadline has passed. */
-  readonly cancelled: boolean;
-}
 
 export interface ActorContext {
   readonly name: string;
@@ -44,13 +36,6 @@ export interface ActorContext {
   /** Makes and ends threads. Only the guardian's actor, the root of the supervision tree, has it. */
   readonly host?: ThreadHost;
 }
-
-export type Handlers<Spec extends ProtocolSpec> = {
-  readonly [Name in keyof Spec]: (
-    request: RequestOf<Spec, Name>,
-    message: MessageContext,
-  ) => ReplyOf<Spec, Name> | Promise<ReplyOf<Spec, Name>>;
-};
 
 /** A started actor. */
 export interface Behaviour<Spec extends ProtocolSpec> {

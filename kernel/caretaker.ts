@@ -9,9 +9,10 @@
 import { inspect } from 'node:util';
 import { receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
 import { ActorCell } from './actor-cell.ts';
-import type { ActorContext, ActorDefinition, Behaviour, Handlers, StopReason } from './actor.ts';
+import type { ActorContext, ActorDefinition, Behaviour, StopReason } from './actor.ts';
 import { GUARDIAN_THREAD, KERNEL_SLOT, addressOf } from './address.ts';
 import { SpillwayError } from './errors.ts';
+import type { Handlers } from './handlers.ts';
 import { kernelProtocol, type KernelSpec } from './kernel-protocol.ts';
 import type { PeerLink } from './link.ts';
 import type { Protocol, ProtocolSpec } from './protocol.ts';

@@ -1,5 +1,5 @@
 export { defineActor } from './actor.ts';
-export type { ActorContext, ActorDefinition, Behaviour, Handlers, MessageContext, StopReason } from './actor.ts';
+export type { ActorContext, ActorDefinition, Behaviour, StopReason } from './actor.ts';
 export { ActorRef } from './actor-ref.ts';
 export type { AskOptions } from './actor-ref.ts';
 export { MAX_THREADS, threadOf } from './address.ts';
@@ -15,6 +15,7 @@ export type { KernelErrorCode } from './error-codes.ts';
 export { SpillwayError } from './errors.ts';
 export { DEFAULT_LANE_SIZES, LANES } from './lanes.ts';
 export type { Lane, LaneSizes } from './lanes.ts';
+export type { Handlers, MessageContext } from './handlers.ts';
 export { LOG_LEVELS } from './log.ts';
 export type { Log, LogFields, LogLevel } from './log.ts';
 export { defineProtocol } from './protocol.ts';

@@ -4,7 +4,7 @@
  */
 import { CLOSED, TOO_LONG, type Codec } from 'atomics-ring-buffer';
 import type { ActorCell, InFlight } from './actor-cell.ts';
-import type { MessageContext } from './actor.ts';
+import type { MessageContext } from './handlers.ts';
 import { formatAddress, slotOf } from './address.ts';
 import type { Asks } from './asks.ts';
 import { CancelledAsks, type AskIdentity } from './cancelled-asks.ts';

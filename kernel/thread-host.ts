@@ -16,7 +16,7 @@ import {
   threadOf,
   type Address,
 } from './address.ts';
-import type { Handlers, MessageContext } from './actor.ts';
+import type { Handlers, MessageContext } from './handlers.ts';
 import { SpillwayError } from './errors.ts';
 import { kernelProtocol, type KernelSpec } from './kernel-protocol.ts';
 import { DEFAULT_LANE_SIZES, type LaneSizes } from './lanes.ts';

@@ -1,5 +1,7 @@
 // Tests load sources the way Node does (no bundler in between), so a worker started by a test and
 // the test itself run the same files.
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 // Where CI wants the result as JSON, to count it.
@@ -14,6 +16,8 @@ export default defineConfig({
     pool: 'forks',
     execArgv: ['--conditions=spillway-src'],
     experimental: { viteModuleRunner: false },
+    // Threads and commands that tests start compile the same modules over and over otherwise.
+    env: { NODE_COMPILE_CACHE: join(tmpdir(), 'spillway-compile-cache') },
     testTimeout: 60_000,
     hookTimeout: 60_000,
     maxWorkers: 2,

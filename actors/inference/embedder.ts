@@ -75,7 +75,7 @@ export class Embedder {
   }
 
   async #stopActors(): Promise<void> {
-    for (const id of [...this.#ids].reverse()) await this.#system.terminate(id);
+    for (const id of this.#ids.toReversed()) await this.#system.terminate(id);
   }
 
   #assertOpen(): void {

@@ -48,7 +48,7 @@ describe('paths and folders', () => {
     expect(indexRows(index)).toEqual(rows);
   });
 
-  it.runIf(IS_ROOT || process.platform !== 'win32')('names a path that it may not read', async () => {
+  it('names a path that it may not read', async () => {
     const folder = scratchFolder();
     const index = join(folder, 'index');
     const locked = join(folder, 'locked');
@@ -107,7 +107,7 @@ describe('paths and folders', () => {
 
   it('says that the disk is full, keeps the index as it was, and goes on when there is room', { timeout: 120_000 }, async (context) => {
     const disk = scratchFolder();
-    if (!mountSmallDisk(disk, 3)) return context.skip('mounting a small disk takes root');
+    context.skip(!mountSmallDisk(disk, 3), 'mounting a small disk takes root');
     const folder = scratchFolder();
     const index = join(disk, 'index');
     const at = ['--index', index];
@@ -214,7 +214,7 @@ describe('models', () => {
       const { metadata, tensors } = tinyBert();
       writeGguf(path, { metadata: { ...metadata, 'general.architecture': { type: 'str', value: 'clip' } }, tensors });
     }],
-    ['is a folder', 'model_unreadable', (path: string): void => void mkdirSync(path)],
+    ['is a folder', 'model_unreadable', (path: string): void => mkdirSync(path)],
   ])('refuses a model file that %s before native code sees it: %s', async (_, code, make) => {
     const folder = scratchFolder();
     const model = join(folder, 'model.gguf');
@@ -268,7 +268,7 @@ describe('two runs at once', () => {
     expect(second.stderr).toMatch(new RegExp(`process ${first.child.pid} on \\S+ \\(spillway embed .*\\) since \\d{4}-`));
     // Readers are not kept out.
     expect(status.code).toBe(0);
-    expect(doneOf(await first.ended)).toMatchObject({ files: 250 });
+    expect(doneOf(await first.ended)).toMatchObject({ files: 150 });
     expect(doneOf(await spillway(['embed', folder, '--index', index, '--json']))).toMatchObject({ embedded: 0 });
   });
 });

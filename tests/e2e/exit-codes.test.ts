@@ -12,10 +12,12 @@ const SYSTEM_NODE = systemNode();
 const FILES = 200;
 const IS_DRAINING = /Finishing what is on its way/;
 
-/** `script` of util-linux gives a command a terminal. */
+/** This program of util-linux gives a command a terminal. */
+const TERMINAL = 'script';
+
 function hasTerminal(): boolean {
   try {
-    return execFileSync('script', ['--version'], { encoding: 'utf8' }).includes('util-linux');
+    return execFileSync(TERMINAL, ['--version'], { encoding: 'utf8' }).includes('util-linux');
   } catch {
     return false;
   }
@@ -133,7 +135,7 @@ describe('signals', () => {
     const index = join(scratchFolder(), 'index');
     writeSampleFolder(folder, FILES);
     const words = [SYSTEM_NODE ?? NODE, LAUNCHER, 'embed', folder, '--index', index, '--actors', '1'];
-    const child = spawn('script', ['-qec', words.join(' '), '/dev/null'], { env: environment(), stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = spawn(TERMINAL, ['-qec', words.join(' '), '/dev/null'], { env: environment(), stdio: ['pipe', 'pipe', 'pipe'] });
     const run = new RunningCommand(child);
     await untilStored(index, 1, run);
     child.stdin.write('\u0003');

@@ -106,9 +106,9 @@ export const failingIngestion = defineActor<IngestionSpec, FaultyIngestionArgs>(
 function failingCounters({ counters }: ActorContext, file: number): ActorContext['counters'] {
   const failing = Object.create(counters) as ActorContext['counters'];
   failing.read = (name) => counters.read(name);
-  failing.add = (name, delta = 1) => {
+  failing.add = (name, delta) => {
     counters.add(name, delta);
-    if (name === 'files' && delta > 0 && counters.read('files') === file) throw new Error('a fault in mid-run');
+    if (name === 'files' && counters.read('files') === file) throw new Error('a fault in mid-run');
   };
   return failing;
 }

@@ -79,7 +79,7 @@ export function indexRows(dir: string): string[] {
 }
 
 /** Chunks that an unfinished run has stored for good; 0 while there is no index. */
-export function storedChunks(dir: string): number {
+function storedChunks(dir: string): number {
   try {
     const reader = openSqliteReader(dir);
     try {

@@ -1,9 +1,8 @@
 /** Searching what was embedded, through the command line. */
-import { readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { mkdtempSync, realpathSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { writeTinyBert } from '../inference/tiny-bert.ts';
 import { doneOf, jsonLines, scratchFolder, spillway, type Ended } from './command-line.ts';
 import { sampleText, samplePath, writeSampleFolder, writeText } from './sample-folder.ts';
