@@ -1,9 +1,7 @@
 /** One way of the responsiveness bench, in a process of its own: `responsiveness-way.ts <way> <model> <seconds>`. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { getLlama } from 'node-llama-cpp';
-import { createEmbedder } from '../actors/index.ts';
-import { createSystem } from '../supervisors/index.ts';
+import { libraryWay, spillwayWay } from './embedding-ways.ts';
 import type { Delay, ResponsivenessReport, ResponsivenessWay } from './responsiveness.ts';
 import { textOfTokens } from './models/minilm.ts';
 
@@ -13,7 +11,9 @@ const BATCH = 128;
 
 const [way, modelPath, seconds] = process.argv.slice(2) as [ResponsivenessWay, string, string];
 const texts = Array.from({ length: BATCH }, (_, index) => textOfTokens(TOKENS, index + 1));
-const { embedAll, close } = await (way === 'same-thread' ? sameThread() : spillway(Number(way.at(-1))));
+const { embedAll, close } = await (way === 'same-thread'
+  ? libraryWay(modelPath, { threads: 'one', calls: 'all at once' })
+  : spillwayWay(modelPath, Number(way.at(-1))));
 await embedAll(texts);
 await sleep(500);
 
@@ -42,26 +42,5 @@ async function delayDuring(work: () => Promise<unknown>): Promise<{ delay: Delay
   return {
     delay: { p50Ms: ms(histogram.percentile(50)), p99Ms: ms(histogram.percentile(99)), maxMs: ms(histogram.max) },
     seconds: elapsed,
-  };
-}
-
-interface Way {
-  embedAll(texts: readonly string[]): Promise<unknown>;
-  close(): Promise<unknown>;
-}
-
-async function spillway(actors: number): Promise<Way> {
-  const system = await createSystem();
-  const embedder = await createEmbedder(system, { model: modelPath, actors });
-  return { embedAll: (batch) => embedder.embed(batch), close: () => system.close() };
-}
-
-async function sameThread(): Promise<Way> {
-  const llama = await getLlama({ gpu: false, build: 'never', maxThreads: 1 });
-  const model = await llama.loadModel({ modelPath });
-  const context = await model.createEmbeddingContext({ threads: 1 });
-  return {
-    embedAll: (batch) => Promise.all(batch.map((text) => context.getEmbeddingFor(text))),
-    close: () => llama.dispose(),
   };
 }

@@ -38,9 +38,8 @@ export async function runEmbed(folder: string, index: string, ...flags: string[]
   const [code] = (await once(child, 'close')) as [number | null];
   clearInterval(watch);
   const seconds = (performance.now() - started) / 1_000;
-  const done = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '{}') as Record<string, unknown>;
-  if (code !== 0 || done['event'] !== 'done') throw new Error(`spillway embed ended with ${code}: ${stdout}`);
-  const { files, chunks, embedded, removed } = done as Record<string, number>;
+  if (code !== 0) throw new Error(`spillway embed ended with ${code}: ${stdout}`);
+  const { files, chunks, embedded, removed } = JSON.parse(stdout.trimEnd().split('\n').at(-1)!) as Record<string, number>;
   return { files: files!, chunks: chunks!, embedded: embedded!, removed: removed!, seconds, ...memory };
 }
 
