@@ -11,7 +11,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { default as DatabaseConstructor } from 'better-sqlite3';
 import Database from 'better-sqlite3-multiple-ciphers';
 import { load } from 'sqlite-vec';
 import { median, table } from '../statistics.ts';
@@ -63,7 +62,7 @@ export async function run({ vectors = 100_000, print = () => {} }: LayoutOptions
 
 function measure(layout: VectorLayout, count: number): LayoutReport {
   const folder = mkdtempSync(join(tmpdir(), 'spillway-layout-'));
-  const db = new Database(join(folder, 'layout.db')) as unknown as InstanceType<typeof DatabaseConstructor>;
+  const db = new Database(join(folder, 'layout.db'));
   try {
     load(db);
     for (const pragma of ['page_size = 16384', 'journal_mode = WAL', 'synchronous = FULL', 'cache_size = -65536']) db.pragma(pragma);
@@ -76,7 +75,7 @@ function measure(layout: VectorLayout, count: number): LayoutReport {
   }
 }
 
-function timed(db: InstanceType<typeof DatabaseConstructor>, layout: VectorLayout, files: number): LayoutReport {
+function timed(db: Database.Database, layout: VectorLayout, files: number): LayoutReport {
   const nextVector = unitVectors();
   const putFile = db.prepare('INSERT INTO files VALUES (?, 1, ?)');
   const putVector = db.prepare(layout === 'vec0' ? 'INSERT INTO vectors(rowid, embedding, gen_from, gen_to) VALUES (?, ?, 1, ?)' : 'INSERT INTO vectors VALUES (?, ?)');
@@ -107,7 +106,7 @@ function timed(db: InstanceType<typeof DatabaseConstructor>, layout: VectorLayou
 }
 
 /** Milliseconds of one transaction. */
-function time(db: InstanceType<typeof DatabaseConstructor>, work: () => void): number {
+function time(db: Database.Database, work: () => void): number {
   const startedAt = performance.now();
   db.transaction(work)();
   return performance.now() - startedAt;
