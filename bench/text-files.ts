@@ -32,11 +32,14 @@ function smallestShare(sizes: readonly number[], count: number): number {
   throw new RangeError(`There are fewer than ${count} text files under node_modules; run \`npm ci\`.`);
 }
 
+/** The installed ones: a workspace is a link, and its text changes with the repo. */
 function packageFolders(): string[] {
-  return readdirSync(PACKAGES).sort().flatMap((name) => {
-    if (name.startsWith('.')) return [];
-    return name.startsWith('@') ? readdirSync(join(PACKAGES, name)).sort().map((inner) => join(name, inner)) : [name];
-  });
+  return foldersIn('').flatMap((name) => (name.startsWith('@') ? foldersIn(name).map((inner) => join(name, inner)) : [name]));
+}
+
+function foldersIn(folder: string): string[] {
+  const entries = readdirSync(join(PACKAGES, folder), { withFileTypes: true });
+  return entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.')).map(({ name }) => name).sort();
 }
 
 function textFiles(folder: string): string[] {

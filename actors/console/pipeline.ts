@@ -38,9 +38,16 @@ export interface PipelineSpecs {
 
 export const PIPELINE_SPECS: PipelineSpecs = {
   ingestion: () => ingestionSpec(INGESTION),
-  storage: (dir) => storageSpec(STORAGE, { dir, command: ['spillway', ...process.argv.slice(2)].join(' ') }),
+  storage: (dir) => storageSpec(STORAGE, { dir, command: commandLine() }),
   embedder: (id, model, tokensMax) => inferenceSpec(id, { model, tokensMax }),
 };
+
+/** Enough to know a command by: an argument may be as long as a book. */
+const COMMAND_LENGTH_MAX = 200;
+
+function commandLine(): string {
+  return ['spillway', ...process.argv.slice(2)].join(' ').slice(0, COMMAND_LENGTH_MAX);
+}
 
 export function spawnIngestion(system: System, spec: ChildSpec): Promise<ActorRef<IngestionSpec>> {
   return system.spawn(spec, ingestionProtocol);
