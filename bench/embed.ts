@@ -15,6 +15,7 @@
  */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { poolFor } from './embedding-ways.ts';
 import { miniLmModel } from './models/minilm.ts';
 import { median, table } from './statistics.ts';
 
@@ -80,7 +81,7 @@ async function measure(way: EmbedWay, model: string, tokens: number, count: numb
   const { stdout } = await promisify(execFile)(
     process.execPath,
     ['--conditions=spillway-src', new URL('./embed-way.ts', import.meta.url).pathname, way, model, String(tokens), String(count)],
-    { env: { ...process.env, UV_THREADPOOL_SIZE: '8' } },
+    { env: poolFor(way) },
   );
   const line = stdout.trim().split('\n').at(-1)!;
   return count / (JSON.parse(line) as { seconds: number }).seconds;

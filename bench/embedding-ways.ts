@@ -32,3 +32,13 @@ export async function libraryWay(
     close: () => llama.dispose(),
   };
 }
+
+/**
+ * The environment of a way's process. Spillway's command line gives libuv's pool one thread for each
+ * actor; whoever calls node-llama-cpp himself has what Node gives him.
+ */
+export function poolFor(way: string): NodeJS.ProcessEnv {
+  const { UV_THREADPOOL_SIZE: _, ...env } = process.env;
+  const actors = /^spillway-(\d+)$/.exec(way)?.[1];
+  return actors === undefined ? env : { ...env, UV_THREADPOOL_SIZE: actors };
+}

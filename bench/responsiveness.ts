@@ -11,6 +11,7 @@
  */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { poolFor } from './embedding-ways.ts';
 import { miniLmModel } from './models/minilm.ts';
 import { table } from './statistics.ts';
 
@@ -56,7 +57,7 @@ async function measure(way: ResponsivenessWay, model: string, seconds: number): 
   const { stdout } = await promisify(execFile)(
     process.execPath,
     ['--conditions=spillway-src', new URL('./responsiveness-way.ts', import.meta.url).pathname, way, model, String(seconds)],
-    { env: { ...process.env, UV_THREADPOOL_SIZE: '8' } },
+    { env: poolFor(way) },
   );
   return JSON.parse(stdout.trim().split('\n').at(-1)!) as ResponsivenessReport;
 }

@@ -20,6 +20,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   incremental: { about: 'a folder embedded again: unchanged, one file edited, one deleted', run: async (print) => (await import('./incremental.ts')).run({ print }) },
   memory: { about: 'peak memory of a folder and of one ten times larger', run: async (print) => (await import('./memory.ts')).run({ print }) },
   'known-item': { about: 'known-item search with the built-in model', run: async (print) => (await import('./known-item.ts')).run({ print }) },
+  pool: { about: "the size of libuv's pool under two inference actors", run: async (print) => (await import('./pool.ts')).run({ print }) },
   'vector-layout': { about: 'rejected: vec0 against plain vectors', run: async (print) => (await import('./alternatives/vector-layout.ts')).run({ print }) },
 };
 

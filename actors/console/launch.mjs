@@ -7,7 +7,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import * as module from 'node:module';
-import { availableParallelism, constants, tmpdir } from 'node:os';
+import { availableParallelism, constants, homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
@@ -19,12 +19,13 @@ const here = dirname(fileURLToPath(import.meta.url));
 const source = join(here, 'main.ts');
 const isCheckout = existsSync(source);
 
-// Native calls of all threads share one pool, whose default of 4 a few embedders would fill; it is
-// read when the pool is first used.
-process.env.UV_THREADPOOL_SIZE ||= String(availableParallelism() + 4);
+// Native calls of all threads share one pool, whose size is read when it is first used, which is before
+// any option is. One thread for each embedder: with more, the pool hands every text to another thread,
+// and the system keeps putting two of them on one core (`npm run bench -- pool`).
+process.env.UV_THREADPOOL_SIZE ||= String(actorsWanted());
 // Every thread loads the same modules; compiled once, they start several times faster. As a variable,
-// because that also reaches the worker threads.
-process.env.NODE_COMPILE_CACHE ||= join(tmpdir(), 'spillway-compile-cache');
+// because that also reaches the worker threads; in the user's own folder, because it holds code.
+process.env.NODE_COMPILE_CACHE ||= join(cacheFolder(), 'compiled');
 
 const isRightNode = Number(process.versions.node.split('.')[0]) >= WANTED_MAJOR;
 if (isRightNode && (!isCheckout || process.execArgv.includes(CONDITION))) {
@@ -36,6 +37,18 @@ if (isRightNode && (!isCheckout || process.execArgv.includes(CONDITION))) {
   await main(process.argv.slice(2));
 } else {
   handOver(isRightNode ? process.execPath : bundledNode());
+}
+
+/** What `--actors` or its variable says, read ahead of the real parsing; one for each core otherwise. */
+function actorsWanted() {
+  const given = /(?:^|\0)--actors[=\0](\d+)/.exec(process.argv.slice(2).join('\0'))?.[1] ?? process.env.SPILLWAY_ACTORS;
+  return Math.min(32, Math.max(1, Number(given) || availableParallelism()));
+}
+
+/** As `cacheFolder` in ../inference/model-source.ts, which is not loaded yet. */
+function cacheFolder() {
+  const { SPILLWAY_CACHE_DIR, XDG_CACHE_HOME } = process.env;
+  return SPILLWAY_CACHE_DIR || join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'spillway');
 }
 
 /** The Node that the repo brings as a devDependency. */

@@ -82,11 +82,16 @@ export class Embedder {
     if (this.#closing !== undefined) throw new SpillwayError('actor_stopped', 'The embedder is closed or closing; make another one with createEmbedder.');
   }
 
-  /** Ranges of texts that fit one message; shared by the workers, each of whom takes the next. */
+  /**
+   * Ranges of texts that fit one message; shared by the workers, each of whom takes the next. Towards the
+   * end they get smaller, so that no actor is left with a full batch while the others have nothing.
+   */
   *#batches(texts: readonly string[]): Generator<[start: number, end: number]> {
-    const textsMax = batchTextsMax(this.model.dimensions);
+    const most = batchTextsMax(this.model.dimensions);
+    const shares = this.#pool.size * BATCHES_PER_ACTOR;
     let start = 0;
     while (start < texts.length) {
+      const textsMax = Math.min(most, Math.ceil((texts.length - start) / shares));
       let end = start;
       for (let units = 0; end < texts.length && end - start < textsMax; end++) {
         const { length } = texts[end]!;
