@@ -54,7 +54,8 @@ export async function loadConfig<Schema extends ConfigSchema>(
     try {
       validate(layer);
     } catch (error) {
-      throw invalid(`In ${place}: ${(error as Error).message}`, options.schema, error);
+      const { path, expected, found } = (error as SpillwayError).details;
+      throw invalid(`In ${place}, ${String(path).slice(1)} must be ${String(expected)}, and is ${String(found)}.`, options.schema, error);
     }
     for (const [key, value] of Object.entries(layer)) {
       values[key] = value;

@@ -24,5 +24,5 @@ export { siblingModule } from './thread-boot.ts';
 export type { ActorSource } from './thread-boot.ts';
 export { DEAD_LETTER_REASONS, THREAD_COUNTERS, THREAD_STATES } from './thread-block.ts';
 export type { DeadLetterReason, ThreadBlock, ThreadCounter, ThreadState } from './thread-block.ts';
-export type { HostedThread, ThreadExit, ThreadHost, ThreadSpec } from './thread-host.ts';
+export type { HeapLimits, HostedThread, ThreadExit, ThreadHost, ThreadSpec } from './thread-host.ts';
 export { validatorOf } from './validator.ts';

@@ -5,7 +5,7 @@
  * It lives on a thread of its own so that all this goes on while the application's thread is blocked.
  */
 import { SpscObserver } from 'atomics-ring-buffer';
-import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads';
+import { MessageChannel, Worker, type MessagePort, type ResourceLimits } from 'node:worker_threads';
 import {
   ACTOR_SLOT,
   APPLICATION_THREAD,
@@ -38,7 +38,11 @@ export interface ThreadSpec {
   readonly mailbox?: Partial<LaneSizes>;
   /** Whether it makes native calls: such a thread is never terminated, only asked to end. */
   readonly native?: boolean;
+  readonly resourceLimits?: HeapLimits;
 }
+
+/** Node's bounds of a worker's heap that make sense for an actor; a thread that exceeds them ends like one that crashed. */
+export type HeapLimits = Pick<ResourceLimits, 'maxYoungGenerationSizeMb' | 'maxOldGenerationSizeMb'>;
 
 /** How a thread ended. */
 export interface ThreadExit {
@@ -155,7 +159,7 @@ export class ThreadHost {
       maxSpins: this.#boot.maxSpins,
       logLevel: this.#boot.logLevel,
     };
-    const worker = newWorker(boot);
+    const worker = newWorker(boot, hosted.spec.resourceLimits);
     hosted.alive = true;
     hosted.worker = worker;
     return new Promise((resolve, reject) => {
@@ -347,12 +351,13 @@ export class ThreadHost {
 }
 
 /** @throws SpillwayError `actor_start_failed`, for instance when the actor's arguments cannot be cloned */
-function newWorker(boot: ThreadBoot): Worker {
+function newWorker(boot: ThreadBoot, resourceLimits: HeapLimits = {}): Worker {
   try {
     return new Worker(new URL(siblingModule('thread-entry', import.meta.url)), {
       workerData: boot,
       transferList: [boot.port],
       name: boot.name,
+      resourceLimits,
     });
   } catch (error) {
     const reason = describe(error).message;

@@ -3,7 +3,7 @@
  * starts. Unknown keys are refused, because a misspelt one would silently mean the default.
  */
 import type { JtdSchema } from 'atomics-ring-buffer';
-import { DEFAULT_LANE_SIZES, SpillwayError, validatorOf, type ActorSource, type LaneSizes } from '../kernel/index.ts';
+import { DEFAULT_LANE_SIZES, SpillwayError, validatorOf, type ActorSource, type HeapLimits, type LaneSizes } from '../kernel/index.ts';
 
 /**
  * When a child that has ended is started again.
@@ -30,6 +30,8 @@ export interface ChildSpec {
   readonly placement?: Placement;
   /** Whether it makes native calls; its thread is then never terminated. Default: false. */
   readonly native?: boolean;
+  /** Bounds of its thread's JavaScript heap, in Node's words; what is not given is Node's default. */
+  readonly resourceLimits?: HeapLimits;
   /** Capacity and marks of the lanes into it; what is not given is the kernel's default. */
   readonly mailbox?: Partial<LaneSizes>;
 }
@@ -79,6 +81,9 @@ const CHILD_SCHEMA = {
     shutdownMs: { type: 'float64' },
     placement: { enum: ['thread'] },
     native: { type: 'boolean' },
+    resourceLimits: {
+      optionalProperties: { maxYoungGenerationSizeMb: { type: 'float64' }, maxOldGenerationSizeMb: { type: 'float64' } },
+    },
     mailbox: {
       optionalProperties: {
         controlBytes: { type: 'uint32' },
@@ -154,7 +159,8 @@ function check(what: string, schema: JtdSchema, value: unknown): void {
   try {
     validate(value);
   } catch (error) {
-    throw new SpillwayError('spec_invalid', `${what}: ${(error as Error).message}`, { cause: error });
+    const { path, expected, found } = (error as SpillwayError).details;
+    throw new SpillwayError('spec_invalid', `${what}: ${String(path) || 'it'} must be ${String(expected)}, and is ${String(found)}.`, { cause: error });
   }
 }
 

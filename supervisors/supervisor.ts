@@ -73,11 +73,12 @@ export class Supervisor {
     }
     if (this.#stopping) throw new SpillwayError('system_closed', `Child ${id} was not started: the supervisor is stopping.`);
     if (this.#children.has(id)) throw new SpillwayError('child_exists', `There already is a child '${id}'; terminate it first.`);
-    const { start, mailbox, native } = childSpec;
+    const { start, mailbox, native, resourceLimits } = childSpec;
     const thread = this.#options.host.add({
       name: id,
       source: start,
       ...(mailbox === undefined ? {} : { mailbox }),
+      ...(resourceLimits === undefined ? {} : { resourceLimits }),
       native: native ?? DEFAULT_CHILD.native,
     });
     const child: Child = {

@@ -114,6 +114,11 @@ export class System {
     return this.#block(id).actorCounters(names).snapshot();
   }
 
+  /** Whether `close` has been called. */
+  get closing(): boolean {
+    return this.#closing !== undefined;
+  }
+
   log(name: string): Log {
     return this.#application.log(name);
   }

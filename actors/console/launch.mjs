@@ -10,10 +10,8 @@ import * as module from 'node:module';
 import { availableParallelism, constants, homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { setFlagsFromString } from 'node:v8';
 
 const WANTED_MAJOR = 24;
-const SEMI_SPACE_MB = 2;
 const CONDITION = '--conditions=spillway-src';
 const here = dirname(fileURLToPath(import.meta.url));
 const source = join(here, 'main.ts');
@@ -30,9 +28,6 @@ process.env.NODE_COMPILE_CACHE ||= join(cacheFolder(), 'compiled');
 const isRightNode = Number(process.versions.node.split('.')[0]) >= WANTED_MAJOR;
 if (isRightNode && (!isCheckout || process.execArgv.includes(CONDITION))) {
   module.enableCompileCache?.(process.env.NODE_COMPILE_CACHE);
-  // For the threads to come. By default a thread may fill 16 MB before V8 looks for garbage, and what hangs
-  // on that garbage outside the heap (texts, vectors, native results) is several times as much.
-  setFlagsFromString(`--max-semi-space-size=${SEMI_SPACE_MB}`);
   const { main } = await import(isCheckout ? source : '../../dist/actors/console/main.js');
   await main(process.argv.slice(2));
 } else {

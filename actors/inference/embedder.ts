@@ -79,6 +79,7 @@ export class Embedder {
   }
 
   #assertOpen(): void {
+    if (this.#system.closing) throw new SpillwayError('system_closed', 'The system is closing or closed.');
     if (this.#closing !== undefined) throw new SpillwayError('actor_stopped', 'The embedder is closed or closing; make another one with createEmbedder.');
   }
 

@@ -160,47 +160,32 @@ class LlamaBackend implements EmbeddingBackend {
     assert(this.#closing === undefined, 'the backend is closed: it must not be used after close()');
   }
 
+  /** A text is tokenized and begun while its predecessor computes, never earlier. */
   async #embedBatch(texts: readonly string[], control: EmbedControl): Promise<EmbedResult> {
     const { dimensions } = this.model;
     const vectors = new Float32Array(texts.length * dimensions);
     const outcomes: TextOutcome[] = texts.map(() => UNTOUCHED);
-    const queues = this.#routes.map((): Prepared[] => []);
-    for (const [index, text] of texts.entries()) {
-      const stopped = this.#stopped(control, index);
-      const prepared = stopped ?? this.#prepare(index, text);
-      if ('status' in prepared) outcomes[index] = prepared;
-      else queues[this.#routes.findIndex((route) => prepared.length < route.tokensEnd)]!.push(prepared);
-    }
-    for (const [at, queue] of queues.entries()) {
-      if (queue.length === 0) continue;
-      const { context } = await this.#routes[at]!.open();
-      await this.#run(context, queue, control, vectors, outcomes);
-    }
-    const truncatedCount = outcomes.filter((outcome) => outcome.truncated).length;
-    return { vectors, dimensions, outcomes, truncatedCount };
-  }
-
-  /** Runs one route's texts in order. A text is begun while its predecessor computes, never earlier. */
-  async #run(context: LlamaEmbeddingContext, queue: readonly Prepared[], control: EmbedControl, vectors: Float32Array, outcomes: TextOutcome[]): Promise<void> {
-    const begin = async (text: Prepared): Promise<void> => {
-      outcomes[text.index] = await this.#embedOne(context, text, vectors);
-    };
     let previous: Promise<void> | undefined;
-    for (const text of queue) {
-      const stopped = this.#stopped(control, text.index, text.tokenCount);
-      if (stopped !== undefined) {
-        outcomes[text.index] = stopped;
+    for (const [index, text] of texts.entries()) {
+      const prepared = this.#stopped(control, index) ?? this.#prepare(index, text);
+      if ('status' in prepared) {
+        outcomes[index] = prepared;
         continue;
       }
-      const current = begin(text);
+      const current = this.#embedOne(prepared, vectors).then((outcome) => void (outcomes[index] = outcome));
       await previous;
       previous = current;
     }
     await previous;
+    const truncatedCount = outcomes.filter((outcome) => outcome.truncated).length;
+    return { vectors, dimensions, outcomes, truncatedCount };
   }
 
-  async #embedOne(context: LlamaEmbeddingContext, { index, tokens, tokenCount, truncated }: Prepared, vectors: Float32Array): Promise<TextOutcome> {
+  async #embedOne({ index, tokens, length, tokenCount, truncated }: Prepared, vectors: Float32Array): Promise<TextOutcome> {
     const { dimensions } = this.model;
+    // The last route takes any length.
+    const route = this.#routes.find(({ tokensEnd }) => length < tokensEnd)!;
+    const { context } = await route.open();
     let vector: readonly number[];
     try {
       ({ vector } = await context.getEmbeddingFor(tokens));
@@ -211,9 +196,9 @@ class LlamaBackend implements EmbeddingBackend {
     return { status, tokens: tokenCount, truncated: truncated && status === 'ok' };
   }
 
-  #stopped(control: EmbedControl, index: number, tokens = 0): TextOutcome | undefined {
-    if (control.cancelled(index)) return { status: 'cancelled', tokens, truncated: false };
-    if (this.#nowMs() >= control.deadlineMs) return { status: 'deadline', tokens, truncated: false };
+  #stopped(control: EmbedControl, index: number): TextOutcome | undefined {
+    if (control.cancelled(index)) return { status: 'cancelled', tokens: 0, truncated: false };
+    if (this.#nowMs() >= control.deadlineMs) return { status: 'deadline', tokens: 0, truncated: false };
     return undefined;
   }
 

@@ -1,5 +1,6 @@
 /** The child spec of an inference actor. */
 import { siblingModule } from '../../kernel/index.ts';
+import { PIPELINE_HEAP } from '../pipeline-heap.ts';
 import type { ChildSpec } from '../../supervisors/index.ts';
 import type { InferenceArgs } from './actor.ts';
 
@@ -11,6 +12,7 @@ export function inferenceSpec(id: string, args: InferenceArgs): ChildSpec {
     id,
     start: { module: siblingModule('actor', import.meta.url), export: 'inference', args },
     restart: 'permanent',
+    resourceLimits: PIPELINE_HEAP,
     shutdownMs: SHUTDOWN_MS,
     native: true,
   };

@@ -1,5 +1,6 @@
 /** The child spec of the ingestion actor. */
 import { siblingModule } from '../../kernel/index.ts';
+import { PIPELINE_HEAP } from '../pipeline-heap.ts';
 import type { ChildSpec } from '../../supervisors/index.ts';
 
 /** An interrupted run first stores what is on its way. */
@@ -10,6 +11,7 @@ export function ingestionSpec(id: string): ChildSpec {
     id,
     start: { module: siblingModule('actor', import.meta.url), export: 'ingestion' },
     restart: 'permanent',
+    resourceLimits: PIPELINE_HEAP,
     shutdownMs: SHUTDOWN_MS,
   };
 }
