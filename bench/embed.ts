@@ -42,7 +42,7 @@ export interface EmbedRow {
 const EXPECTED_RATE: Readonly<Record<number, number>> = { 16: 170, 64: 75, 256: 17 };
 const DEFAULTS_TEXTS = 3;
 
-export async function run({ rounds = 3, lengths = [16, 64, 256], seconds = 6, print = () => {} }: EmbedOptions = {}): Promise<EmbedRow[]> {
+export async function run({ rounds = 3, lengths = [16, 64, 256], seconds = 10, print = () => {} }: EmbedOptions = {}): Promise<EmbedRow[]> {
   const model = miniLmModel();
   const results: EmbedRow[] = [];
   for (const tokens of lengths) {
