@@ -12,7 +12,7 @@ export const echoProtocol = defineProtocol('echo', {
     request: { properties: { delayMs: { type: 'float64' } } },
     reply: { properties: { cancelled: { type: 'boolean' } } },
   },
-  /** Waits until it is cancelled, then tells `name` so with a note. */
+  /** Tells `name` with a note that it has begun, waits until it is cancelled, and says so with another. */
   noteCancelled: { request: { properties: { name: { type: 'string' } } }, reply: { properties: {} } },
   /** Blocks the whole thread. */
   block: { request: { properties: { blockMs: { type: 'float64' } } }, reply: { properties: {} } },
@@ -102,6 +102,7 @@ export const echo = defineActor<typeof echoProtocol.spec, EchoArgs | undefined>(
         },
         async noteCancelled({ name }, message) {
           const other = await context.resolve(name, echoProtocol);
+          other.tell('note', { number: 0 });
           while (!message.cancelled) await pause(1);
           other.tell('note', { number: 1 });
           return {};
