@@ -150,8 +150,12 @@ class EmbedRun {
     const seconds = (performance.now() - this.#startedMs) / 1_000;
     const actors = [INGESTION, STORAGE, ...this.#embedders];
     const restarts = actors.reduce((sum, id) => sum + this.#system.health(id).restarts, 0);
-    return { ...counters, restarts, seconds, textsPerSecond: counters.embedded / seconds };
+    return { ...counters, restarts, seconds: rounded(seconds, 3), textsPerSecond: rounded(counters.embedded / seconds, 1) };
   }
+}
+
+function rounded(value: number, digits: number): number {
+  return Number(value.toFixed(digits));
 }
 
 /** Says how far a download is, once for each tenth. */

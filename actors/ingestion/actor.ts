@@ -1,8 +1,8 @@
 /** The ingestion actor: runs one run at a time and can be interrupted and asked meanwhile. */
 import type { SharedCounters } from 'atomics-ring-buffer';
-import { SpillwayError, defineActor } from '../../kernel/index.ts';
+import { SpillwayError, defineActor, type ActorRef } from '../../kernel/index.ts';
 import { EmbedderPool, inferenceProtocol } from '../inference/index.ts';
-import { storageProtocol } from '../storage/index.ts';
+import { storageProtocol, type IndexStatus, type StorageSpec } from '../storage/index.ts';
 import { EmbedQueue } from './embed-queue.ts';
 import { IndexRun, recipeSettings } from './index-run.ts';
 import { INGESTION_COUNTERS, ingestionProtocol, type IngestionCounter, type IngestionSpec } from './messages.ts';
@@ -23,8 +23,8 @@ export const ingestion = defineActor<IngestionSpec, undefined>({
       handlers: {
         async run(request) {
           if (current !== undefined) throw new SpillwayError('run_in_progress', 'A run is in progress; interrupt it first.');
-          const sources = resolveSources(request.paths);
           const storage = await context.resolve(request.storage, storageProtocol);
+          const sources = resolveSources(request.paths, request.rebuild ? undefined : await rootOf(storage));
           const embedders = await Promise.all(request.embedders.map((name) => context.resolve(name, inferenceProtocol)));
           const { runId, model, rebuild } = request;
           const settings = recipeSettings(request);
@@ -53,6 +53,19 @@ export const ingestion = defineActor<IngestionSpec, undefined>({
     };
   },
 });
+
+const STATUS_MS = 60_000;
+
+/** The root of the index, if there is one that can be read; what is wrong with it, `begin` will say. */
+async function rootOf(storage: ActorRef<StorageSpec>): Promise<string | undefined> {
+  try {
+    const { status } = await storage.ask('status', {}, { deadlineMs: STATUS_MS });
+    return (status as IndexStatus).root;
+  } catch (error) {
+    if (error instanceof SpillwayError) return undefined;
+    throw error;
+  }
+}
 
 /**
  * A run that is sent again after this actor failed walks everything once more and plans what was not

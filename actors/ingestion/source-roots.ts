@@ -10,17 +10,21 @@ export interface SourceRoot extends WalkRoot {
 }
 
 export interface SourceRoots {
-  /** The nearest folder that holds all of them. */
+  /** The nearest folder that holds all of them, or the root of the index when that holds them too. */
   readonly commonPath: string;
   readonly roots: readonly SourceRoot[];
   /** What the run covers, relative to the common root; files outside of it are not its business. Empty: everything. */
   readonly coverage: readonly string[];
 }
 
-/** @throws SpillwayError `path_missing`, `path_unreadable` */
-export function resolveSources(paths: readonly string[]): SourceRoots {
+/**
+ * @param indexRoot the root of an index that is there already: it stays the root of paths inside of it
+ * @throws SpillwayError `path_missing`, `path_unreadable`
+ */
+export function resolveSources(paths: readonly string[], indexRoot?: string): SourceRoots {
   const resolved = paths.map(resolveRoot);
-  const commonPath = resolved.map(({ rootPath }) => rootPath).reduce(commonFolder);
+  const nearest = resolved.map(({ rootPath }) => rootPath).reduce(commonFolder);
+  const commonPath = indexRoot !== undefined && isInside(nearest, indexRoot) ? indexRoot : nearest;
   const roots = resolved
     .filter((root, index) => !resolved.some((other, at) => at !== index && covers(other, at, root, index)))
     .map((root) => {

@@ -91,8 +91,10 @@ describe('paths and folders', () => {
 
   it('names another root than that of the index', async () => {
     const { folder, index, rows } = await embedded(8);
-    const ended = await spillway(['embed', join(folder, 'folder-1'), '--index', index]);
-    expectOneLine(ended, 'index_root_mismatch', join(folder, 'folder-1'));
+    const other = scratchFolder();
+    writeSampleFolder(other, 2);
+    const ended = await spillway(['embed', folder, other, '--index', index]);
+    expectOneLine(ended, 'index_root_mismatch', folder);
     expect(ended.stderr).toContain('--rebuild');
     expect(indexRows(index)).toEqual(rows);
   });

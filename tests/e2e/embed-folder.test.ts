@@ -65,6 +65,23 @@ describe('spillway embed', () => {
     expect(paths).not.toContain(path);
   });
 
+  it('keeps the root of an index when only a part of it is embedded again', async () => {
+    const folder = scratchFolder();
+    const index = join(scratchFolder(), 'index');
+    writeText(folder, 'docs/heron.md', 'The heron waits in the reeds.\n');
+    writeText(folder, 'src/otter.md', 'The otter sleeps on its back.\n');
+    doneOf(await embed(folder, index));
+    writeText(folder, 'docs/heron.md', 'The heron waits in the shallows.\n');
+    rmSync(join(folder, 'src/otter.md'));
+    const done = doneOf(await embed(join(folder, 'docs'), index));
+    // What lies outside of the part is not its business, not even that it is gone.
+    expect(done).toMatchObject({ files: 1, chunks: 2, embedded: 1, removed: 1 });
+    expect((await hits('heron shallows', index, 1))[0]).toMatchObject({ path: 'docs/heron.md' });
+    expect((await hits('otter sleeps', index, 1))[0]).toMatchObject({ path: 'src/otter.md' });
+    expect(doneOf(await embed(folder, index))).toMatchObject({ files: 1, chunks: 1, embedded: 0, removed: 1 });
+    expect(indexProblems(index)).toEqual([]);
+  });
+
   it('puts two paths into one index under their common folder', async () => {
     const folder = scratchFolder();
     const index = join(scratchFolder(), 'index');
