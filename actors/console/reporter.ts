@@ -1,5 +1,6 @@
 /** How a run shows itself: a live line on a terminal, plain lines elsewhere, or one JSON object a line. */
 import type { Notice } from '../ingestion/index.ts';
+import { printable } from './printable.ts';
 
 /** Counted so far, read from shared memory. */
 export interface Progress {
@@ -79,7 +80,7 @@ function textReporter({ stdout, stderr, verbose, live }: ReporterOptions): RunRe
       stderr(live ? `${CLEAR_LINE}${describe(progress)}` : `${describe(progress)}\n`);
     },
     notice({ kind, path, reason, detail }) {
-      if (verbose) line(`${kind} ${path}: ${reason}${detail === '' ? '' : ` (${detail})`}`);
+      if (verbose) line(printable(`${kind} ${path}: ${reason}${detail === '' ? '' : ` (${detail})`}`));
     },
     say: line,
     done(done, index) {

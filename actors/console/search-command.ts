@@ -1,9 +1,11 @@
 /** `spillway search`: the chunks of an index nearest to a query. */
+import { isAbsolute } from 'node:path';
 import { SpillwayError } from '../../kernel/index.ts';
 import { chooseModel } from '../inference/index.ts';
 import type { IndexStatus } from '../storage/index.ts';
 import { EXIT_DONE } from './exit-codes.ts';
 import { PIPELINE_SPECS, spawnEmbedder, spawnStorage, textTokensMax, withSystem } from './pipeline.ts';
+import { printable } from './printable.ts';
 import type { Settings } from './settings.ts';
 import { snippet } from './snippet.ts';
 
@@ -24,8 +26,7 @@ export function searchCommand(command: SearchCommand): Promise<number> {
   return withSystem(settings, async (system) => {
     const storage = await spawnStorage(system, PIPELINE_SPECS.storage(settings.index));
     const { status } = (await storage.ask('status', {}, { deadlineMs: CALL_MS })) as { status: IndexStatus };
-    // The index knows which model made it; naming one is only needed to override where it is found.
-    const source = settings.model ?? (status.model.name.startsWith('spillway-lexical') ? undefined : status.model.name);
+    const source = settings.model ?? sourceOf(status.model.name);
     const model = await chooseModel(source, { cacheDir: settings.cacheDir });
     if (model.sha256 !== status.model.sha256) {
       throw new SpillwayError(
@@ -45,10 +46,15 @@ export function searchCommand(command: SearchCommand): Promise<number> {
       stdout(
         command.json
           ? `${JSON.stringify({ path, startLine, endLine, score, text })}\n`
-          : `${path}:${startLine}-${endLine}  ${score.toFixed(3)}\n${snippet(text, query)}\n\n`,
+          : `${printable(path)}:${startLine}-${endLine}  ${score.toFixed(3)}\n${snippet(text, query)}\n\n`,
       );
     }
     if (hits.length === 0 && !command.json) stdout('Nothing found: the index is empty.\n');
     return EXIT_DONE;
   });
+}
+
+/** Where the model that made an index is found: its name there says so, unless it is the built-in one's title. */
+function sourceOf(modelName: string): string | undefined {
+  return modelName.startsWith('hf:') || isAbsolute(modelName) ? modelName : undefined;
 }

@@ -1,4 +1,6 @@
 /** The few lines of a chunk that show best why it was found. */
+import { printable } from './printable.ts';
+
 const LINES = 3;
 const COLUMNS = 160;
 
@@ -15,12 +17,11 @@ export function snippet(text: string, query: string): string {
   }
   return lines
     .slice(best, best + LINES)
-    .map((line) => `    ${printable(line.trim())}`)
+    .map((line) => `    ${shortened(line.trim())}`)
     .join('\n');
 }
 
-/** A text from a file must not drive the terminal: control characters are shown as dots. */
-function printable(line: string): string {
-  const shown = line.replace(/\p{Cc}/gu, '·');
+function shortened(line: string): string {
+  const shown = printable(line);
   return shown.length > COLUMNS ? `${shown.slice(0, COLUMNS - 1)}…` : shown;
 }
