@@ -1,6 +1,6 @@
 /** One side of a scenario of the lanes bench. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { BACK_PRESSURED, SpscConsumer, SpscProducer, WaitLadder, compileCodec } from 'atomics-ring-buffer';
+import { BACK_PRESSURED, ParkingWait, PhasedWait, SpscConsumer, SpscProducer, compileCodec } from 'atomics-ring-buffer';
 import type { LanesReport, LanesTask } from './lanes-pair.ts';
 
 /** Two 32-bit and seven 64-bit numbers: 64 bytes. */
@@ -35,7 +35,7 @@ task.port.close();
 async function overLane(): Promise<LanesReport> {
   const producer = new SpscProducer(task.out);
   const consumer = new SpscConsumer(task.in);
-  const ladder = new WaitLadder(consumer.doorbell, task.scenario === 'ping-pong' ? { maxSpins: 0 } : {});
+  const waiting = task.scenario === 'ping-pong' ? new ParkingWait(consumer.doorbell) : new PhasedWait(consumer.doorbell);
   const hasRecord = (): boolean => consumer.hasRecord;
   let received = 0;
   let sum = 0;
@@ -54,7 +54,7 @@ async function overLane(): Promise<LanesReport> {
   };
   const receive = (until: number): void => {
     for (; received < until; consumer.poll(onRecord, POLL_LIMIT)) {
-      if (!consumer.hasRecord) ladder.wait(hasRecord, FOREVER_MS);
+      if (!consumer.hasRecord) waiting.wait(hasRecord, FOREVER_MS);
     }
   };
   return measure(send, receive, () => sum);

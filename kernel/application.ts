@@ -26,7 +26,7 @@ export interface ApplicationOptions {
   readonly logLevel: LogLevel;
 }
 
-/** Spinning pays only while a core is free to do it; small machines have none. See WaitLadder. */
+/** Spinning pays only while a core is free to do it; small machines have none. See PhasedWait. */
 const CORES_TO_SPIN = 4;
 const MAX_SPINS = 2_000;
 /** How long the guardian may take to come up. */

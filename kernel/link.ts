@@ -3,7 +3,7 @@
  * the other. Its memory belongs to the system and not to either thread, so a thread that dies leaves
  * its links as they are and its next incarnation goes on with them.
  */
-import { createSpscRing, SpscConsumer, SpscProducer, type Doorbell } from 'atomics-ring-buffer';
+import { createSpscRing, SpscConsumer, SpscObserver, SpscProducer, type Doorbell } from 'atomics-ring-buffer';
 import type { Address } from './address.ts';
 import { LANES, type Lane, type LaneSizes } from './lanes.ts';
 
@@ -38,16 +38,25 @@ export function reverseLink(link: PeerLink, self: Address): PeerLink {
 /** The sending ends of a link. */
 export type LinkSender = Readonly<Record<Lane, SpscProducer>>;
 
-/** @param doorbell the receiving thread's bell */
+/**
+ * Succeeds whoever is attached: a thread gets links only after its former life's exit was seen.
+ * @param doorbell the receiving thread's bell
+ */
 export function attachSender(buffers: LinkBuffers, doorbell: Doorbell): LinkSender {
-  return eachLane((lane) => new SpscProducer(buffers[lane], { doorbell }));
+  return eachLane((lane) => {
+    const successorOf = new SpscObserver(buffers[lane]).producerIncarnation;
+    return new SpscProducer(buffers[lane], { doorbell, successorOf });
+  });
 }
 
 /** The receiving ends of a link. */
 export type LinkReceiver = Readonly<Record<Lane, SpscConsumer>>;
 
 export function attachReceiver(buffers: LinkBuffers): LinkReceiver {
-  return eachLane((lane) => new SpscConsumer(buffers[lane]));
+  return eachLane((lane) => {
+    const successorOf = new SpscObserver(buffers[lane]).consumerIncarnation;
+    return new SpscConsumer(buffers[lane], { successorOf });
+  });
 }
 
 function eachLane<T>(make: (lane: Lane) => T): Record<Lane, T> {

@@ -5,7 +5,7 @@
  * The loop handles up to TURN_LIMIT records, runs the timers that are due, then waits. Only its own
  * thread enters anything here.
  */
-import { WaitLadder } from 'atomics-ring-buffer';
+import { EventLoopWait, PhasedWait, type WaitStrategy } from 'atomics-ring-buffer';
 import { ActorRef, type AskOptions, type Courier } from './actor-ref.ts';
 import type { ActorCell } from './actor-cell.ts';
 import { GUARDIAN_THREAD, KERNEL_SLOT, addressOf, slotOf, threadOf, type Address } from './address.ts';
@@ -39,7 +39,7 @@ export interface ThreadRuntimeOptions {
   readonly system: SharedArrayBuffer;
   readonly clock: Clock;
   readonly waiting: 'park' | 'event_loop';
-  /** See WaitLadder; 0 where busy threads outnumber cores. */
+  /** See PhasedWait; 0 where busy threads outnumber cores. */
   readonly maxSpins: number;
   readonly logLevel: LogLevel;
   /** Called when a handler fails with anything but a SpillwayError. */
@@ -58,7 +58,8 @@ export class ThreadRuntime implements Courier {
   readonly #receiver: Receiver;
   readonly #dispatcher: Dispatcher;
   readonly #timers = new TimerQueue();
-  readonly #ladder: WaitLadder;
+  readonly #blockingWait: WaitStrategy;
+  readonly #loopWait: EventLoopWait;
   #waiting: 'park' | 'event_loop';
   #wakeAtMs = Infinity;
   #ended = false;
@@ -92,7 +93,8 @@ export class ThreadRuntime implements Courier {
       (...record) => this.#receiver.deliver(...record),
       () => this.#receiver.handle(),
     );
-    this.#ladder = new WaitLadder(this.block.doorbell, { maxSpins: options.maxSpins });
+    this.#blockingWait = new PhasedWait(this.block.doorbell, { maxSpins: options.maxSpins });
+    this.#loopWait = new EventLoopWait(this.block.doorbell);
   }
 
   // ---- peers and actors ------------------------------------------------------------------------
@@ -236,10 +238,10 @@ export class ThreadRuntime implements Courier {
       } else await Promise.resolve();
       if (this.#ended || handled === TURN_LIMIT) continue;
       const sleepMs = this.#sleepMs(nowMs);
-      if (this.#waiting === 'event_loop') await this.#ladder.waitAsync(this.#dispatcher.hasWork, sleepMs);
-      else this.#ladder.wait(this.#dispatcher.hasWork, Math.min(sleepMs, PARKED_LOOP_TURN_MS));
+      if (this.#waiting === 'event_loop') await this.#loopWait.wait(this.#dispatcher.hasWork, sleepMs);
+      else this.#blockingWait.wait(this.#dispatcher.hasWork, Math.min(sleepMs, PARKED_LOOP_TURN_MS));
     }
-    this.#ladder.dispose();
+    this.#loopWait.dispose();
   }
 
   /** Ends the loop; what is still asked is answered with `actor_stopped`. */

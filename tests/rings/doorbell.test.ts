@@ -3,7 +3,7 @@
  * played by hand. `threads.test.ts` lets real threads race.
  */
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { Doorbell, SpscConsumer, SpscProducer, WaitLadder, createSpscRing } from 'atomics-ring-buffer';
+import { Doorbell, EventLoopWait, ParkingWait, SpscConsumer, SpscProducer, createSpscRing } from 'atomics-ring-buffer';
 
 function makeBell(): { words: Int32Array; doorbell: Doorbell } {
   const words = new Int32Array(new SharedArrayBuffer(8));
@@ -38,10 +38,11 @@ describe('a doorbell', () => {
 
   it('touches the word it was given and no other', () => {
     const { words, doorbell } = makeBell();
-    doorbell.arm();
-    expect([words[0], words[1]]).toEqual([0, 1]);
-    doorbell.ringAnew();
-    expect([words[0], words[1]]).toEqual([0, 0]);
+    for (const act of ['arm', 'ring', 'ringAnew', 'arm', 'disarm'] as const) {
+      const before = words[1];
+      doorbell[act]();
+      expect([act, words[0], words[1] === before]).toEqual([act, 0, false]);
+    }
   });
 
   it('ends a park at once when it rang between the arming and the park', () => {
@@ -70,6 +71,9 @@ describe('a doorbell', () => {
     expect(doorbell.ring()).toBe(false);
     doorbell.ringAnew();
     expect(await woken).toBe('ok');
+    doorbell.arm();
+    doorbell.ringAnew();
+    expect(doorbell.ring()).toBe(false);
   });
 });
 
@@ -79,15 +83,14 @@ describe('one doorbell of two rings', () => {
     const rings = [0, 1].map(() => createSpscRing({ capacityBytes: 64 }));
     const producers = rings.map((ring) => new SpscProducer(ring, { doorbell }));
     const consumers = rings.map((ring) => new SpscConsumer(ring));
-    const ladder = new WaitLadder(doorbell);
+    const waits = new EventLoopWait(doorbell);
     const hasWork = (): boolean => consumers.some((consumer) => consumer.hasRecord);
     for (const [index, producer] of producers.entries()) {
-      const waiting = ladder.waitAsync(hasWork, LOST_MS);
+      const waiting = waits.wait(hasWork, LOST_MS);
       producer.offer(1, new Uint8Array(8));
       expect(await waiting).toBe(true);
       expect(consumers.map((consumer) => consumer.poll(() => {}, 1))).toEqual(index === 0 ? [1, 0] : [0, 1]);
     }
-    ladder.dispose();
   });
 });
 
@@ -97,7 +100,7 @@ describe('a wait and a publication', () => {
     let published = false;
     let operations = 0;
     let publishing = false;
-    for (const name of ['store', 'load', 'wait', 'waitAsync'] as const) {
+    for (const name of ['or', 'and', 'load', 'wait', 'waitAsync'] as const) {
       const operation = Atomics[name] as (...parameters: unknown[]) => unknown;
       vi.spyOn(Atomics, name).mockImplementation(((...parameters: unknown[]) => {
         if (!publishing && operations++ === step) {
@@ -116,7 +119,7 @@ describe('a wait and a publication', () => {
     const outcomes = [0, 1, 2].map((step) => {
       const { doorbell } = makeBell();
       const { hasWork, steps } = publishAtStep(step, doorbell);
-      const found = new WaitLadder(doorbell, { maxSpins: 0 }).wait(hasWork, step === 2 ? 1 : LOST_MS);
+      const found = new ParkingWait(doorbell).wait(hasWork, step === 2 ? 1 : LOST_MS);
       const results = vi.mocked(Atomics.wait).mock.results.map((result) => result.value as string);
       vi.restoreAllMocks();
       return { found, results, steps: steps() };
@@ -134,11 +137,46 @@ describe('a wait and a publication', () => {
   it('never miss each other, whichever step of an asynchronous wait the publication precedes', async () => {
     for (const step of [0, 1, 2]) {
       const { doorbell } = makeBell();
-      const ladder = new WaitLadder(doorbell, { maxSpins: 0 });
       const { hasWork } = publishAtStep(step, doorbell);
-      expect(await ladder.waitAsync(hasWork, step === 2 ? 1 : LOST_MS)).toBe(true);
+      expect(await new EventLoopWait(doorbell).wait(hasWork, step === 2 ? 1 : LOST_MS)).toBe(true);
       vi.restoreAllMocks();
-      ladder.dispose();
     }
+  });
+});
+
+describe('one doorbell of two sleepers', () => {
+  const SLEEPER = ['arm', 'look', 'park'] as const;
+  const RINGER = ['publish', 'ring'] as const;
+
+  /** Every order in which the steps of several threads can happen; each is named by its thread. */
+  function* orders(left: readonly number[]): Generator<readonly number[]> {
+    if (left.every((steps) => steps === 0)) yield [];
+    for (const [thread, steps] of left.entries()) {
+      if (steps > 0) for (const rest of orders(left.with(thread, steps - 1))) yield [thread, ...rest];
+    }
+  }
+
+  it.each(['ring', 'ringAnew'] as const)('lets none of them sleep through a publication and a %s, in whatever order the steps of all happen', (ring) => {
+    const lost: string[] = [];
+    let count = 0;
+    for (const order of orders([SLEEPER.length, SLEEPER.length, RINGER.length])) {
+      count++;
+      const words = new Int32Array(new SharedArrayBuffer(4));
+      const bells = Array.from({ length: 3 }, () => new Doorbell(words, 0, { manySleepers: true }));
+      const found = [false, false];
+      const done = [0, 0, 0];
+      let published = false;
+      for (const thread of order) {
+        const step = (thread === 2 ? RINGER : SLEEPER)[done[thread]!++]!;
+        if (step === 'arm') bells[thread]!.arm();
+        else if (step === 'look') found[thread] = published;
+        else if (step === 'publish') published = true;
+        else if (step === 'ring') bells[thread]![ring]();
+        else if (!found[thread]) void bells[thread]!.parkAsync(Infinity);
+      }
+      // Whoever is still in the list of the engine has not been woken.
+      if (Atomics.notify(words, 0) > 0) lost.push(order.join(''));
+    }
+    expect({ count, lost }).toEqual({ count: 560, lost: [] });
   });
 });

@@ -35,7 +35,7 @@ describe('the README of atomics-ring-buffer', () => {
   it('draws the layout as it is', () => {
     const memory = createSpscRing({ capacityBytes: 64 });
     const [words, magic] = [new Int32Array(memory), 0x52_49_4e_47];
-    expect([words[0], words[2], memory.byteLength]).toEqual([magic, 64, 512 + 64]);
+    expect([words[0], words[3], memory.byteLength]).toEqual([magic, 64, 512 + 64]);
     // What each side writes, by the line of 128 bytes that it lies in.
     const changed = (act: () => void): number[] => {
       const before = [...words];

@@ -1,12 +1,21 @@
 /** The threads of threads.test.ts: one file, a role each. What they find goes to shared counters, which outlive them. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { Doorbell, SharedCounters, SharedWords, SpscConsumer, SpscProducer, WaitLadder } from 'atomics-ring-buffer';
+import {
+  Doorbell,
+  EventLoopWait,
+  ParkingWait,
+  SharedCounters,
+  SharedWords,
+  SpscConsumer,
+  SpscObserver,
+  SpscProducer,
+  YieldingWait,
+} from 'atomics-ring-buffer';
 import { FINDINGS, MAX_PAYLOAD_BYTES, ORDERS, POLL_LIMIT, type RingThreadData } from './ring-findings.ts';
 import { lengthOf, mixed, readRecord, writeRecord } from './thread-records.ts';
 
 /** Beyond every deadline of the tests: who sleeps this long has missed its wake-up. */
 const FOREVER_MS = 600_000;
-const RETRY_MS = 1;
 
 const data = workerData as RingThreadData;
 const { ring, board, seed, count } = data;
@@ -29,16 +38,21 @@ class CountingDoorbell extends Doorbell {
 }
 
 function attachProducer(buffer: SharedArrayBuffer): SpscProducer {
-  return new SpscProducer(buffer, { doorbell: new CountingDoorbell(new Int32Array(buffer), 96) });
+  const successorOf = new SpscObserver(buffer).producerIncarnation;
+  return new SpscProducer(buffer, { successorOf, doorbell: new CountingDoorbell(new Int32Array(buffer), 96) });
 }
 
-/** Claims room, asleep in between while there is none: a ring's producer has no bell. */
+function attachConsumer(buffer: SharedArrayBuffer): SpscConsumer {
+  return new SpscConsumer(buffer, { successorOf: new SpscObserver(buffer).consumerIncarnation });
+}
+
+/** Claims room, napping in between while there is none: a ring's producer has no bell. */
 function claimer(producer: SpscProducer): (length: number) => number {
-  const pace = new WaitLadder(new Doorbell(new Int32Array(new SharedArrayBuffer(4)), 0), { maxSpins: 50 });
+  const pace = new YieldingWait();
   return (length) => {
     let offset = producer.tryClaim(1, length);
     const claims = (): boolean => offset >= 0 || (offset = producer.tryClaim(1, length)) >= 0;
-    while (offset < 0) pace.wait(claims, RETRY_MS);
+    while (offset < 0) pace.wait(claims, FOREVER_MS);
     return offset;
   };
 }
@@ -80,39 +94,37 @@ function checker(consumer: SpscConsumer): () => number {
 }
 
 function consume(): void {
-  const consumer = new SpscConsumer(ring);
-  const ladder = new WaitLadder(consumer.doorbell, { maxSpins: 0 });
+  const consumer = attachConsumer(ring);
+  const waiting = new ParkingWait(consumer.doorbell);
   const poll = checker(consumer);
   const hasWork = (): boolean => consumer.hasRecord || consumer.closed;
   // CLOSED is looked at first: what was published before the close is visible then.
-  while (!(consumer.closed && !consumer.hasRecord)) if (poll() === 0) ladder.wait(hasWork, FOREVER_MS);
+  while (!(consumer.closed && !consumer.hasRecord)) if (poll() === 0) waiting.wait(hasWork, FOREVER_MS);
 }
 
 async function consumeAsync(): Promise<void> {
-  const consumer = new SpscConsumer(ring);
-  const ladder = new WaitLadder(consumer.doorbell);
+  const consumer = attachConsumer(ring);
+  const waiting = new EventLoopWait(consumer.doorbell);
   const poll = checker(consumer);
   const hasWork = (): boolean => consumer.hasRecord || consumer.closed;
-  while (!(consumer.closed && !consumer.hasRecord)) if (poll() === 0) await ladder.waitAsync(hasWork, FOREVER_MS);
-  ladder.dispose();
+  while (!(consumer.closed && !consumer.hasRecord)) if (poll() === 0) await waiting.wait(hasWork, FOREVER_MS);
 }
 
 /** One record there, one record back: each side sleeps until the other has answered. */
 async function exchange(outbound: SharedArrayBuffer, inbound: SharedArrayBuffer, first: boolean, asleep: 'park' | 'async'): Promise<void> {
   const producer = attachProducer(outbound);
-  const consumer = new SpscConsumer(inbound);
-  const ladder = new WaitLadder(consumer.doorbell, { maxSpins: 0 });
+  const consumer = attachConsumer(inbound);
+  const waiting = asleep === 'park' ? new ParkingWait(consumer.doorbell) : new EventLoopWait(consumer.doorbell);
   const hasWork = (): boolean => consumer.hasRecord;
   for (let round = 0; round < count; round++) {
     if (first) producer.offer(1, new Uint8Array(8));
     while (consumer.poll(() => {}, 1) === 0) {
-      if (asleep === 'park') ladder.wait(hasWork, FOREVER_MS);
-      else await ladder.waitAsync(hasWork, FOREVER_MS);
+      const ended = waiting.wait(hasWork, FOREVER_MS);
+      if (typeof ended !== 'boolean') await ended;
     }
     findings.add('delivered');
     if (!first) producer.offer(1, new Uint8Array(8));
   }
-  ladder.dispose();
 }
 
 parentPort!.postMessage('ready');

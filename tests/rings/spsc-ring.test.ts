@@ -17,6 +17,7 @@ import {
   resultName,
 } from 'atomics-ring-buffer';
 import type { SpscRingOptions } from 'atomics-ring-buffer';
+import { describeRelease } from './release.cases.ts';
 import { describeRing, payloadOf, receive, receivedOf, withCode } from './ring.cases.ts';
 
 interface Spsc {
@@ -38,9 +39,9 @@ function offerBytes(producer: SpscProducer, bytes: number): number {
 for (const capacityBytes of [64, 128]) {
   // The second and third begin just below the signed and the unsigned overflow of a position.
   for (const initialPosition of [0, 2 ** 31 - 24, 2 ** 32 - 24]) {
-    describeRing(`SPSC ring of ${capacityBytes} bytes from position ${initialPosition}`, () =>
-      makeSpsc({ capacityBytes, initialPosition }),
-    );
+    const name = `SPSC ring of ${capacityBytes} bytes from position ${initialPosition}`;
+    describeRing(name, () => makeSpsc({ capacityBytes, initialPosition }));
+    describeRelease(name, () => makeSpsc({ capacityBytes, initialPosition }));
   }
 }
 describeRing('SPSC ring of 1 KiB', () => makeSpsc({ capacityBytes: 1024 }));
@@ -265,7 +266,18 @@ describe('counters', () => {
     offerBytes(producer, 24);
     expect(offerBytes(producer, 32)).toBe(BACK_PRESSURED);
     expect(producer.tryClaim(1, 24)).toBe(BACK_PRESSURED);
-    const expected = { offered: 4, consumed: 2, refused: 2, peakBytes: 16 + 16 + 24 };
+    producer.countShed(3);
+    const expected = {
+      offered: 4,
+      consumed: 2,
+      refused: 2,
+      shed: 3,
+      overwritten: 0,
+      lost: 0,
+      abandoned: 0,
+      bytes: 3 * 16 + 16 + 24,
+      peakBytes: 16 + 16 + 24,
+    };
     for (const end of [producer, consumer, new SpscObserver(buffer)]) {
       expect(end.counters).toEqual(expected);
       expect([end.depth, end.levelBytes, end.isEmpty]).toEqual([2, 56, false]);
@@ -338,6 +350,7 @@ describe('closing', () => {
       const ends = [producer, consumer, new SpscObserver(buffer)];
       ends[closer]!.close();
       expect(ends.map((end) => end.closed)).toEqual([true, true, true]);
+      producer.detach();
       expect(new SpscProducer(buffer).closed).toBe(true);
     }
   });
@@ -352,7 +365,7 @@ describe('closing', () => {
   });
 
   it('wakes a consumer that sleeps at a bell of its own', () => {
-    const { buffer } = makeSpsc();
+    const buffer = createSpscRing({ capacityBytes: 64 });
     const doorbell = new Doorbell(new Int32Array(new SharedArrayBuffer(4)), 0);
     const producer = new SpscProducer(buffer, { doorbell });
     doorbell.arm();

@@ -1,9 +1,9 @@
-/** A process that has nothing to do but wait, for wait-ladder.test.ts: when it ends shows what holds its loop. */
-import { Doorbell, WaitLadder } from 'atomics-ring-buffer';
+/** A process that has nothing to do but wait, for wait-event-loop.test.ts: when it ends shows what holds its loop. */
+import { Doorbell, EventLoopWait } from 'atomics-ring-buffer';
 
 const doorbell = new Doorbell(new Int32Array(new SharedArrayBuffer(4)), 0);
-const ladder = new WaitLadder(doorbell);
-const report = (woken: unknown): void => console.log(`was woken: ${String(woken)}`);
+const waiting = new EventLoopWait(doorbell);
+const report = (found: unknown): void => console.log(`found: ${String(found)}`);
 
 console.log('waits');
 switch (process.argv[2]) {
@@ -12,15 +12,15 @@ switch (process.argv[2]) {
     void doorbell.parkAsync(200)?.then(report);
     break;
   case 'held':
-    void ladder.waitAsync(() => false, 200).then(report);
+    void waiting.wait(() => false, 200).then(report);
     break;
   case 'disposed':
-    void ladder.waitAsync(() => false, 60_000).then(report);
-    ladder.dispose();
+    void waiting.wait(() => false, 60_000).then(report);
+    waiting.dispose();
     break;
   case 'over': {
     let work = false;
-    void ladder.waitAsync(() => work, 60_000).then(report);
+    void waiting.wait(() => work, 60_000).then(report);
     work = true;
     doorbell.ring();
     break;
