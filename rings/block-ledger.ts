@@ -23,8 +23,8 @@ export function complete(words: Int32Array, ledger: number): void {
 }
 
 /**
- * After one that failed, before the owner does anything else: the block may become its own in another
- * way, and would then look as if this intent had been carried out.
+ * After one that failed, before the owner does anything else: whoever settles the ledger sees only whose
+ * the block is by then, and might take this intent for carried out.
  */
 export function cancel(words: Int32Array, ledger: number): void {
   words[ledger + NEXT] = words[ledger]!;

@@ -22,10 +22,7 @@ import {
   type PlacedClass,
 } from './block-pool-layout.ts';
 import { BlockPool } from './block-pool.ts';
-import { BACK_PRESSURED, RingError, TOO_LONG } from './ring.ts';
-
-/** The handle is no handle, or its block is not the caller's: released, handed on, taken by another, or reclaimed. */
-export const NOT_OWNED = -6;
+import { BACK_PRESSURED, NOT_OWNED, RingError, TOO_LONG } from './ring.ts';
 
 /** An owner of blocks. One thread at a time under each number. */
 export class BlockOwner extends BlockPool {

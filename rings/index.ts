@@ -1,4 +1,4 @@
-export { BlockOwner, NOT_OWNED } from './block-owner.ts';
+export { BlockOwner } from './block-owner.ts';
 export { createBlockPool } from './block-pool-layout.ts';
 export type { BlockClass, BlockPoolOptions } from './block-pool-layout.ts';
 export type { BlockClassUsage, BlockPoolCounters } from './block-pool-memory.ts';
@@ -35,6 +35,7 @@ export {
   COMMIT,
   CONTINUE,
   NOT_CONNECTED,
+  NOT_OWNED,
   RING_ERRORS,
   RingError,
   TOO_LONG,

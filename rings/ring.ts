@@ -20,13 +20,17 @@ export const CLOSED = -4;
 /** The record is longer than this ring will ever take. */
 export const TOO_LONG = -5;
 
+/** Of a block pool: the handle is none, or its block is released, handed on, taken by another or reclaimed. */
+export const NOT_OWNED = -6;
+
 /** A refusal. Everything that is not negative is success. */
 export type RingRefusal =
   | typeof NOT_CONNECTED
   | typeof BACK_PRESSURED
   | typeof ADMIN_ACTION
   | typeof CLOSED
-  | typeof TOO_LONG;
+  | typeof TOO_LONG
+  | typeof NOT_OWNED;
 
 const REFUSAL_NAMES: Readonly<Record<RingRefusal, string>> = {
   [NOT_CONNECTED]: 'NOT_CONNECTED',
@@ -34,6 +38,7 @@ const REFUSAL_NAMES: Readonly<Record<RingRefusal, string>> = {
   [ADMIN_ACTION]: 'ADMIN_ACTION',
   [CLOSED]: 'CLOSED',
   [TOO_LONG]: 'TOO_LONG',
+  [NOT_OWNED]: 'NOT_OWNED',
 };
 
 /** The name of a result code, for messages and reports. A success is named `'OK'`. */

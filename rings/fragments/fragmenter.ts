@@ -50,6 +50,8 @@ export class Fragmenter {
   readonly #maxMessageBytes: number;
   /** The next fragment. Its message is half sent while its offset is not 0. */
   readonly #next: Fragment;
+  /** Room for one fragment, for senders of bytes that are not aligned. */
+  #scratch: Uint8Array | undefined;
   readonly #counters = { sent: 0, fragments: 0, abandoned: 0, tooLong: 0 };
 
   /** @throws RingError `bad_kind`, `bad_fragments` */
@@ -139,7 +141,7 @@ export class Fragmenter {
         return at;
       }
       writeFragment(memory, at, next);
-      memory.u8.set(bytes.subarray(next.offset, next.offset + next.lengthBytes), at + FRAGMENT_HEADER_BYTES);
+      memory.u8.set(this.#aligned(bytes.subarray(next.offset, next.offset + next.lengthBytes)), at + FRAGMENT_HEADER_BYTES);
       this.#producer.commit();
       this.#counters.fragments++;
       next.offset += next.lengthBytes;
@@ -147,6 +149,14 @@ export class Fragmenter {
     this.#counters.sent++;
     this.#end();
     return 0;
+  }
+
+  /** The same bytes, aligned as the ring is: one copy more in private memory costs less than one byte by byte. */
+  #aligned(bytes: Uint8Array): Uint8Array {
+    if (bytes.byteOffset % COPY_ALIGNMENT_BYTES === 0) return bytes;
+    this.#scratch ??= new Uint8Array(this.#fragmentDataBytes);
+    this.#scratch.set(bytes);
+    return this.#scratch.subarray(0, bytes.length);
   }
 
   #end(): void {

@@ -49,8 +49,9 @@ class Exchange {
   readonly board = new SharedArrayBuffer(BOARD_BYTES);
   readonly findings = new SharedCounters(this.board, 0, TALLY);
   readonly orders = new SharedWords(this.board, SharedCounters.bytes(TALLY), ORDERS);
-  readonly deadline = performance.now() + DEADLINE_MS;
   readonly taken = new Set<number>();
+  /** What a thread ended by, if one did. */
+  failure: unknown;
 
   /** Starts the thread that sends through ring `side` and receives from the other, under a number that is free. */
   start(side: 0 | 1, stickAt = 0): Trader {
@@ -74,13 +75,15 @@ class Exchange {
     running.add(worker);
     worker.once('exit', () => running.delete(worker));
     const ended = once(worker, 'exit');
-    ended.catch(() => {});
+    ended.catch((error: unknown) => (this.failure = error));
     return { worker, owner, ended };
   }
 
   async until(what: string, holds: () => boolean): Promise<void> {
+    const deadline = performance.now() + DEADLINE_MS;
     while (!holds()) {
-      if (performance.now() > this.deadline) throw new Error(`${what} not within ${DEADLINE_MS} ms. ${this.state()}`);
+      if (this.failure !== undefined) throw this.failure;
+      if (performance.now() > deadline) throw new Error(`${what} not within ${DEADLINE_MS} ms. ${this.state()}`);
       await delay(1);
     }
   }

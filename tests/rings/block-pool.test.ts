@@ -258,6 +258,16 @@ describe('hostile memory and handles', () => {
     expect(owner.counters).toMatchObject({ inUse: 4, released: 0, notOwned: 2500 });
   });
 
+  it('gives out the blocks of a class and no others when the number of those in play is damaged', () => {
+    for (const damaged of [-1, -(2 ** 31), 4, 100, 2 ** 31 - 1]) {
+      const owner = makeOwner();
+      new Int32Array(owner.memory.buffer)[WORD.touched] = damaged;
+      const handles = [1, 2, 3].map((bytes) => owner.acquire(bytes));
+      expect(handles.map((handle) => owner.blockBytesOf(handle)), String(damaged)).toEqual([64, 64, 64]);
+      expect(owner.acquire(1), String(damaged)).toBe(BACK_PRESSURED);
+    }
+  });
+
   it('never leads out of its blocks, whatever is written over the header, the owners and the words', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.nat(400), fc.integer()), { maxLength: 60 }), fc.array(fc.integer(), { maxLength: 10 }), (damages, numbers) => {

@@ -46,7 +46,6 @@ it(`a sender that is killed ${KILLS} times in the middle of its messages leaves 
     },
     { fragmentKind: FRAGMENT_KIND, maxMessageBytes: MAX_MESSAGE_BYTES },
   );
-  const deadline = performance.now() + DEADLINE_MS;
   const state = (): string => `seed ${SEED}; ${JSON.stringify({ ...found, sent: sent.read('sent'), ...reassembler.counters })}`;
   const start = (life: number): { worker: Worker; ended: Promise<unknown> } => {
     const workerData: SenderData = { ring, producerBefore: observer.producerIncarnation, board, seed: SEED, life };
@@ -59,10 +58,14 @@ it(`a sender that is killed ${KILLS} times in the middle of its messages leaves 
   };
   let inMiddle = 0;
   for (let life = 0; life < KILLS; life++) {
-    const { worker } = start(life);
+    const { worker, ended } = start(life);
+    let failure: unknown;
+    ended.catch((error: unknown) => (failure = error));
     const until = sent.read('sent') + 1 + (mixed(SEED, life) % 20);
+    const deadline = performance.now() + DEADLINE_MS;
     // Now and then nothing is polled for a while, so that most deaths find a message half sent.
     while (sent.read('sent') < until) {
+      if (failure !== undefined) throw failure;
       if (performance.now() > deadline) throw new Error(`No progress within ${DEADLINE_MS} ms. ${state()}`);
       if (consumer.poll(reassembler.onRecord, 1 + (mixed(SEED + 1, found.received) % 8)) === 0) await delay(1);
     }

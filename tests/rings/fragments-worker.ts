@@ -10,7 +10,8 @@ export const SENT = ['sent'] as const;
 export const ORDERS = ['stop'] as const;
 export const BOARD_BYTES = SharedCounters.bytes(SENT) + SharedWords.bytes(ORDERS);
 export const MAX_MESSAGE_BYTES = 4000;
-export const FRAGMENT_KIND = 99;
+/** Beyond the kinds of messages, which are the numbers of lives. */
+export const FRAGMENT_KIND = 1_000_000;
 
 export interface SenderData {
   readonly ring: SharedArrayBuffer;

@@ -30,6 +30,18 @@ describe('messages in fragments', () => {
     expect(ends.reassembler.inProgress).toBe(0);
   });
 
+  it('arrive whole from wherever they lie in the memory of the sender', () => {
+    const ends = makeEnds(256);
+    const expected = Array.from({ length: 9 }, (_, shift) => receivedOf(shift, payloadOf(shift, 301)));
+    for (const [shift, bytes] of expected) {
+      const placed = new Uint8Array(400);
+      placed.set(bytes, shift);
+      sendAll(ends, shift, placed.subarray(shift, shift + 301));
+    }
+    ends.poll();
+    expect(ends.messages).toEqual(expected);
+  });
+
   it('are one ordinary record while they are short, handed on where it lies', () => {
     const { fragmenter, consumer, producer } = makeEnds();
     const places: unknown[] = [];

@@ -1,15 +1,21 @@
-/** Runs the examples of rings/README.md as programs and compares their output with what stands below them. */
+/** Runs the examples of the package's README and docs as programs and compares their output with what stands below them. */
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, it } from 'vitest';
 import { SpscConsumer, SpscProducer, createSpscRing } from 'atomics-ring-buffer';
 
-const readme = readFileSync(new URL('../../rings/README.md', import.meta.url), 'utf8');
-const examples = [...readme.matchAll(/```ts\n(?<code>.*?)```\n\n```text\n(?<output>.*?)```/gs)].map((match) => match.groups!);
+const readText = (path: string): string => readFileSync(new URL(`../../rings/${path}`, import.meta.url), 'utf8');
+const readme = readText('README.md');
+const docs = readdirSync(new URL('../../rings/docs', import.meta.url)).map((name) => `docs/${name}`);
+const pages = ['README.md', ...docs].map((page) => ({
+  page,
+  text: readText(page),
+  examples: [...readText(page).matchAll(/```ts\n(?<code>.*?)```\n\n```text\n(?<output>.*?)```/gs)].map((match) => match.groups!),
+}));
 
 // A project of its own that has the package installed.
 const project = mkdtempSync(join(tmpdir(), 'spillway-ring-readme-'));
@@ -17,19 +23,31 @@ symlinkSync(fileURLToPath(new URL('../../node_modules', import.meta.url)), join(
 writeFileSync(join(project, 'package.json'), '{ "type": "module" }');
 afterAll(() => rmSync(project, { recursive: true, force: true }));
 
-describe('the README of atomics-ring-buffer', () => {
-  it('shows the output of every example', () => {
-    expect(examples.length).toBeGreaterThan(0);
-    expect(examples.length).toBe(readme.match(/```ts\n/g)?.length);
-  });
-
-  examples.forEach(({ code, output }, index) => {
-    it(`example ${index + 1} prints what stands below it`, async () => {
-      const path = join(project, `example-${index + 1}.ts`);
-      writeFileSync(path, code!);
-      const { stdout } = await promisify(execFile)(process.execPath, ['--conditions=spillway-src', path]);
-      expect(stdout).toBe(output);
+for (const { page, text, examples } of pages) {
+  describe(`${page} of atomics-ring-buffer`, () => {
+    it('shows the output of every example', () => {
+      expect(examples.length).toBe(text.match(/```ts\n/g)?.length ?? 0);
     });
+
+    it('links to pages that are there', () => {
+      const links = [...text.matchAll(/\]\((?<path>[^)#:]+\.md)\)/g)].map((match) => match.groups!['path']!);
+      for (const link of links) expect(pages.map((other) => other.page), link).toContain(posix.join(posix.dirname(page), link));
+    });
+
+    examples.forEach(({ code, output }, index) => {
+      it(`example ${index + 1} prints what stands below it`, async () => {
+        const path = join(project, `${page.replace('/', '-')}-${index + 1}.ts`);
+        writeFileSync(path, code!);
+        const { stdout } = await promisify(execFile)(process.execPath, ['--conditions=spillway-src', path]);
+        expect(stdout).toBe(output);
+      });
+    });
+  });
+}
+
+describe('the README of atomics-ring-buffer', () => {
+  it('has programs to begin with', () => {
+    expect(pages.flatMap(({ examples }) => examples).length).toBeGreaterThan(2);
   });
 
   it('draws the layout as it is', () => {
