@@ -116,7 +116,7 @@ export abstract class RingEnd {
   protected constructor(buffer: SharedArrayBuffer, kind: RingKind, extraBytes: (slots: number) => number) {
     const isShared = buffer instanceof SharedArrayBuffer;
     if (!isShared || buffer.byteLength < layout.HEADER_BYTES || buffer.byteLength % RECORD_ALIGNMENT_BYTES !== 0) {
-      throw new RingError('bad_buffer', `An end of this ring attaches to the SharedArrayBuffer of an ${kind} ring.`);
+      throw new RingError('bad_buffer', `This end attaches to the SharedArrayBuffer of a ring of kind ${kind}.`);
     }
     const words = new Int32Array(buffer);
     // Sees the creator's store of MAGIC, and with it the finished header.
@@ -125,7 +125,7 @@ export abstract class RingEnd {
     if (magic !== layout.MAGIC || version !== layout.LAYOUT_VERSION || found !== kind) {
       throw new RingError(
         'bad_header',
-        `Expected the header of an ${kind} ring, version ${layout.LAYOUT_VERSION}; found magic 0x${(magic >>> 0).toString(16)}, version ${version}, kind ${found}.`,
+        `Expected the header of a ring of kind ${kind}, version ${layout.LAYOUT_VERSION}; found magic 0x${(magic >>> 0).toString(16)}, version ${version}, kind ${found}.`,
       );
     }
     const capacity = words[layout.CAPACITY_WORD]!;
