@@ -113,8 +113,8 @@ describe('making and attaching', () => {
   });
 
   it('names results for messages', () => {
-    expect([0, 520, -1, -2, -3, -4, -5, -6].map(resultName)).toEqual([
-      'OK', 'OK', 'NOT_CONNECTED', 'BACK_PRESSURED', 'ADMIN_ACTION', 'CLOSED', 'TOO_LONG', 'UNKNOWN(-6)',
+    expect([0, 520, -1, -2, -3, -4, -5, -7].map(resultName)).toEqual([
+      'OK', 'OK', 'NOT_CONNECTED', 'BACK_PRESSURED', 'ADMIN_ACTION', 'CLOSED', 'TOO_LONG', 'UNKNOWN(-7)',
     ]);
   });
 });
