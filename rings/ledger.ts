@@ -53,8 +53,13 @@ export function advance(words: Int32Array, ledger: Ledger, position: number, cou
 /** Brings what goes with the position up to it, as a thread that died in `advance` would have; returns the count. */
 export function repair(words: Int32Array, ledger: Ledger): number {
   const position = Atomics.load(words, ledger.position);
-  if (words[ledger.nextPosition] === position) words[ledger.count] = words[ledger.nextCount]!;
-  else words[ledger.nextPosition] = position;
+  if (words[ledger.nextPosition] === position) {
+    words[ledger.count] = words[ledger.nextCount]!;
+  } else {
+    // What was announced never came to be. The count first: the position makes it count.
+    words[ledger.nextCount] = words[ledger.count]!;
+    words[ledger.nextPosition] = position;
+  }
   const turns = words[ledger.turns]!;
   if ((turns & 1) !== position >>> 31) words[ledger.turns] = (turns + 1) | 0;
   return words[ledger.count]!;
