@@ -15,12 +15,15 @@ interface Bench {
 const BENCHES: Readonly<Record<string, Bench>> = {
   codec: { about: 'flat codec against msgpackr, JSON and structuredClone', run: async (print) => (await import('./codec.ts')).run({ print }) },
   lanes: { about: 'typed messages thread to thread against postMessage', run: async (print) => (await import('./lanes.ts')).run({ print }) },
+  rings: { about: 'the ring against C++, ringbuf.js, thread-stream and postMessage', run: async (print) => (await import('./rings.ts')).run({ print }) },
   embed: { about: 'embedding with 1 and 2 actors against node-llama-cpp', run: async (print) => (await import('./embed.ts')).run({ print }) },
   responsiveness: { about: "the application's event-loop delay while it embeds", run: async (print) => (await import('./responsiveness.ts')).run({ print }) },
   incremental: { about: 'a folder embedded again: unchanged, one file edited, one deleted', run: async (print) => (await import('./incremental.ts')).run({ print }) },
   memory: { about: 'peak memory of a folder and of one ten times larger', run: async (print) => (await import('./memory.ts')).run({ print }) },
   'known-item': { about: 'known-item search with the built-in model', run: async (print) => (await import('./known-item.ts')).run({ print }) },
   pool: { about: "the size of libuv's pool under two inference actors", run: async (print) => (await import('./pool.ts')).run({ print }) },
+  'wasm-rings': { about: 'rejected: the ring in WebAssembly', run: async (print) => (await import('./alternatives/wasm-rings.ts')).run({ print }) },
+  'ring-steps': { about: 'rejected: atomics from WebAssembly, other headers, other copies', run: async (print) => (await import('./alternatives/ring-steps.ts')).run({ print }) },
   'vector-layout': { about: 'rejected: vec0 against plain vectors', run: async (print) => (await import('./alternatives/vector-layout.ts')).run({ print }) },
 };
 

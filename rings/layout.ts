@@ -51,7 +51,7 @@ export const DEATHS_WORD = 13;
 export const START_WORD = 14;
 
 /** SPSC: position (mod 2^32) behind the last published record. The publishing store. */
-export const TAIL_WORD = LINE_WORDS;
+export const TAIL_WORD = 1 * LINE_WORDS;
 /** SPSC: records published since `create` (mod 2^32). */
 export const OFFERED_WORD = LINE_WORDS + 1;
 /** SPSC: what TAIL and OFFERED are about to become; see `advance` in ledger.ts. */

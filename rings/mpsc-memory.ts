@@ -27,7 +27,7 @@ const DEFAULT_PRODUCERS = 16;
 const MAX_CAPACITY_BYTES = 2 ** 29;
 const SLOT_BYTES = layout.LINE_WORDS * 4;
 /** Low bits of TAIL_CELL that name the slot of the producer which moved the tail there. */
-export const OWNER_BITS = 8n;
+const OWNER_BITS = 8n;
 const OWNER_MASK = (1n << OWNER_BITS) - 1n;
 
 /** The tail cell for a position in bytes and the number (from 1) of the slot that moves it there. */

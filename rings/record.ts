@@ -22,7 +22,7 @@ export const PADDING_KIND = -1;
 export const LENGTH_MASK = 2 ** 29 - 1;
 export const REDELIVERIES_SHIFT = 29;
 /** Redeliveries are counted up to this and no further. */
-export const REDELIVERIES_MAX = 7;
+const REDELIVERIES_MAX = 7;
 
 /** Bytes that a record with `payloadBytes` of payload takes up in a ring. */
 export function recordBytes(payloadBytes: number): number {

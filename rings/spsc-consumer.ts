@@ -53,33 +53,35 @@ export class SpscConsumer extends SpscEnd implements ReleasingConsumer {
   poll(handler: RecordHandler, limit: number): number {
     this.#checkIdle();
     this.#busy = true;
+    // V8 loads an imported constant anew at each use, and a field anew after each call: the loop works on locals.
+    const { words, mask } = this;
+    const [lengthMask, shift, padding] = [LENGTH_MASK, REDELIVERIES_SHIFT, PADDING_KIND];
+    const [records, headerBytes, delivered] = [layout.HEADER_BYTES, RECORD_HEADER_BYTES, layout.DELIVERED_WORD];
+    let tail = this.#tailCache;
     let handled = 0;
     let released = 0;
     let head = this.#head;
     try {
       while (handled < limit) {
-        if (head === this.#tailCache) {
+        if (head === tail) {
           // Pairs with the producer's publishing store: records up to this tail are complete.
-          this.#tailCache = Atomics.load(this.words, layout.TAIL_WORD);
-          if (head === this.#tailCache) break;
+          tail = this.#tailCache = Atomics.load(words, layout.TAIL_WORD);
+          if (head === tail) break;
         }
-        const place = head & this.mask;
-        const word = (layout.HEADER_BYTES + place) >> 2;
-        const header = this.words[word]!;
-        const kind = this.words[word + 1]!;
-        const next = (head + recordBytes(header & LENGTH_MASK)) | 0;
-        if (kind === PADDING_KIND) {
-          head = next;
-          continue;
-        }
+        const place = head & mask;
+        const word = (records + place) >> 2;
+        const header = words[word]!;
+        const kind = words[word + 1]!;
+        const length = header & lengthMask;
         const start = head;
         // Before the call, so that a handler that throws leaves its record consumed, and one whose thread
         // dies leaves it marked as delivered.
-        head = next;
-        this.words[layout.DELIVERED_WORD] = next;
+        head = (head + recordBytes(length)) | 0;
+        if (kind === padding) continue;
+        words[delivered] = head;
         handled++;
-        const offset = layout.HEADER_BYTES + place + RECORD_HEADER_BYTES;
-        const action = handler(kind, offset, header & LENGTH_MASK, header >>> REDELIVERIES_SHIFT);
+        const offset = records + place + headerBytes;
+        const action = handler(kind, offset, length, header >>> shift);
         if (action === undefined || action === CONTINUE) continue;
         if (action === COMMIT) {
           this.#release(head, handled - released);

@@ -157,15 +157,18 @@ export class SpscProducer extends SpscEnd implements RingProducer {
 
   /** Lays a record's header into reserved room; returns where its payload goes. */
   #lay(place: number, kind: number, payloadBytes: number, bytes: number): number {
-    this.#writeHeader(place, payloadBytes, kind);
     this.#claimEnd = (this.#claimEnd + bytes) | 0;
-    return layout.HEADER_BYTES + place + RECORD_HEADER_BYTES;
+    return this.#writeHeader(place, payloadBytes, kind);
   }
 
-  #writeHeader(place: number, length: number, kind: number): void {
+  /** Returns where the payload behind the header begins. */
+  #writeHeader(place: number, length: number, kind: number): number {
     // Plain stores: no consumer looks beyond TAIL, which still lies before these bytes.
-    const word = (layout.HEADER_BYTES + place) >> 2;
-    this.words[word] = length;
-    this.words[word + 1] = kind;
+    const { words } = this;
+    const offset = layout.HEADER_BYTES + place;
+    const word = offset >> 2;
+    words[word] = length;
+    words[word + 1] = kind;
+    return offset + RECORD_HEADER_BYTES;
   }
 }

@@ -9,10 +9,9 @@
  */
 import type { SharedMemory } from 'atomics-ring-buffer';
 
-export const MIN_PAYLOAD_BYTES = 8;
+const MIN_PAYLOAD_BYTES = 8;
 /** Lengths are spread evenly from MIN_PAYLOAD_BYTES over so many bytes. */
 const SPREAD_BYTES = 64;
-export const MAX_PAYLOAD_BYTES = MIN_PAYLOAD_BYTES + SPREAD_BYTES - 1;
 
 /** The finalizer of MurmurHash3 over a number. */
 export function mixed(number: number): number {
