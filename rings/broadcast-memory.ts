@@ -2,7 +2,7 @@
  * The memory of a broadcast ring: making it, and what anyone who has it may read.
  *
  *     byte    0  header as in layout.ts
- *     byte  512  index     the place of each of the last `maxRecords` records, 4 bytes each
+ *     byte  768  index     the place of each of the last `maxRecords` records, 4 bytes each
  *                records   `capacity` bytes
  *
  * Records are numbered from 0 by 64-bit numbers that never wrap. PUBLISHED is the number of the next

@@ -2,7 +2,7 @@
  * The memory of an MPSC ring: making it, what anyone who has it may read, and telling it of a death.
  *
  *     byte    0  header as in layout.ts
- *     byte  512  slots     one line of 128 bytes for each producer that may be attached at a time
+ *     byte  768  slots     one line of 128 bytes for each producer that may be attached at a time
  *                records   `capacity` bytes
  *
  * A slot holds who has it (an incarnation, negative once it was declared dead), its counts, and what

@@ -75,9 +75,12 @@ export function createTarget(payloadBytes: number, memory: SharedArrayBuffer): T
       } else {
         const from = offset >> 3;
         const count = length >> 3;
-        // The first word before the loop: V8 then finds out once where the arrays lie, and not for each word.
-        words[0] = f64[from]!;
-        for (let word = 1; word < count; word++) words[word] = f64[from + word]!;
+        // Names of their own, and the first word before the loop: V8 then finds out once where the two arrays lie,
+        // and not for each word.
+        const target = words;
+        const source = f64;
+        target[0] = source[from]!;
+        for (let word = 1; word < count; word++) target[word] = source[from + word]!;
       }
       state[0]! += words[0]! + words[last]!;
       state[1]!++;

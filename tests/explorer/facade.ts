@@ -32,7 +32,7 @@ export function through<T>(inside: Port, run: () => T): T {
 }
 
 /** For whoever carries operations out: where the code runs now. @throws Error outside of `through` */
-export function currentPort(): Port {
+function currentPort(): Port {
   if (port === undefined) throw new Error('Memory of the explorer is touched by code that the explorer does not run.');
   return port;
 }

@@ -70,10 +70,6 @@ export function touches(kind: number): boolean {
   return kind <= WAIT;
 }
 
-export function isAtomic(kind: number): boolean {
-  return kind >= LOAD;
-}
-
 export function isPlain(kind: number): boolean {
   return kind <= WRITE;
 }
@@ -96,7 +92,3 @@ export function writes(kind: number): boolean {
   return isAccess(kind) && narrow !== READ && narrow !== LOAD;
 }
 
-/** Whether the thread learns something by it, so that what it does next may depend on it. */
-export function hasResult(kind: number): boolean {
-  return reads(kind) || kind === NOTIFY;
-}

@@ -12,7 +12,7 @@ import { mayBeLate, mayOvertakeStore, withLateRead } from './reordering.ts';
 import type { RingSource } from './ring-source.ts';
 import type { Outcome, Prepared, Scenario } from './scenario.ts';
 
-export const PROCESSES_MAX = 15;
+const PROCESSES_MAX = 15;
 
 /**
  * A choice of the scheduler is the index of a process that does its next step, or that plus one of these.

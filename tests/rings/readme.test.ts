@@ -53,7 +53,7 @@ describe('the README of atomics-ring-buffer', () => {
   it('draws the layout as it is', () => {
     const memory = createSpscRing({ capacityBytes: 64 });
     const [words, magic] = [new Int32Array(memory), 0x52_49_4e_47];
-    expect([words[0], words[3], memory.byteLength]).toEqual([magic, 64, 512 + 64]);
+    expect([words[0], words[3], memory.byteLength]).toEqual([magic, 64, 768 + 64]);
     // What each side writes, by the line of 128 bytes that it lies in.
     const changed = (act: () => void): number[] => {
       const before = [...words];
@@ -62,8 +62,8 @@ describe('the README of atomics-ring-buffer', () => {
       return [...new Set(bytes)];
     };
     const [producer, consumer] = [new SpscProducer(memory), new SpscConsumer(memory)];
-    expect(changed(() => producer.offer(1, new Uint8Array(8)))).toEqual([128, 512]);
-    expect(changed(() => consumer.poll(() => {}, 1))).toEqual([256]);
+    expect(changed(() => producer.offer(1, new Uint8Array(8)))).toEqual([128, 512, 768]);
+    expect(changed(() => consumer.poll(() => {}, 1))).toEqual([256, 640]);
     expect(changed(() => consumer.doorbell.arm())).toEqual([384]);
     expect(changed(() => consumer.close())).toEqual([0, 384]);
   });

@@ -140,6 +140,6 @@ describe('an end of one kind', () => {
     const unfinished = new SharedArrayBuffer(rings.mpsc.byteLength);
     new Int32Array(unfinished).set(new Int32Array(rings.mpsc).subarray(1), 1);
     expect(() => new MpscConsumer(unfinished)).toThrow(/found magic 0x0/);
-    expect(() => new MpscConsumer(rings.mpsc.slice(0, 512))).toThrow(withCode('bad_buffer'));
+    expect(() => new MpscConsumer(rings.mpsc.slice(0, 768))).toThrow(withCode('bad_buffer'));
   });
 });

@@ -47,10 +47,10 @@ for (const capacityBytes of [64, 128]) {
 describeRing('SPSC ring of 1 KiB', () => makeSpsc({ capacityBytes: 1024 }));
 
 describe('making and attaching', () => {
-  it('makes a buffer of the capacity and a header of 512 bytes, and takes payloads of half the capacity less 8', () => {
+  it('makes a buffer of the capacity and a header of 768 bytes, and takes payloads of half the capacity less 8', () => {
     for (const capacityBytes of [64, 128, 4096]) {
       const { buffer, producer, consumer } = makeSpsc({ capacityBytes });
-      expect(buffer.byteLength).toBe(512 + capacityBytes);
+      expect(buffer.byteLength).toBe(768 + capacityBytes);
       expect([producer.capacityBytes, consumer.capacityBytes]).toEqual([capacityBytes, capacityBytes]);
       expect(producer.maxPayloadBytes).toBe(capacityBytes / 2 - 8);
       expect(maxPayloadBytes(capacityBytes)).toBe(producer.maxPayloadBytes);
@@ -85,7 +85,7 @@ describe('making and attaching', () => {
   });
 
   it('refuses memory that is not shared, too small, of an odd size, or not of the size its header says', () => {
-    const grown = new SharedArrayBuffer(512 + 128);
+    const grown = new SharedArrayBuffer(768 + 128);
     new Uint8Array(grown).set(new Uint8Array(createSpscRing({ capacityBytes: 64 })));
     const buffers = [new ArrayBuffer(576), {}, undefined, new SharedArrayBuffer(0), new SharedArrayBuffer(511), new SharedArrayBuffer(577), grown];
     for (const End of [SpscProducer, SpscConsumer, SpscObserver]) {
@@ -143,9 +143,9 @@ describe('room and padding', () => {
     for (let count = 0; count < 3; count++) offerBytes(producer, 16);
     receive(consumer);
     // Place 48 of 64: a record of 32 bytes begins at place 0, behind 16 bytes of padding.
-    expect(producer.tryClaim(5, 24)).toBe(512 + 8);
+    expect(producer.tryClaim(5, 24)).toBe(768 + 8);
     expect(producer.levelBytes).toBe(0);
-    producer.memory.u8.set(payloadOf(5, 24), 512 + 8);
+    producer.memory.u8.set(payloadOf(5, 24), 768 + 8);
     producer.commit();
     expect([producer.levelBytes, producer.depth]).toEqual([48, 1]);
     expect(receive(consumer, 1)).toEqual([receivedOf(5, payloadOf(5, 24))]);
