@@ -7,8 +7,11 @@
  */
 import { describeShared } from './facade.ts';
 
-/** Under this name each class of the rings lists its private fields, those of its base class first. */
-const PRIVATE_FIELDS = Symbol('private fields');
+/**
+ * Under this name each class of the rings lists its private fields, those of its base class first.
+ * @public Imported by the code that ring-source.ts writes.
+ */
+export const PRIVATE_FIELDS = Symbol('private fields');
 
 /** Functions are compared by identity: one made in each run is never the same, and joins nothing. */
 const functions = new WeakMap<object, number>();
