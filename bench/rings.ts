@@ -79,7 +79,7 @@ const BUDGETS: Readonly<Record<Peer, { readonly single: number; readonly batched
   port: { single: 1e5, batched: 1e6, bytes: 2 ** 28 },
 };
 /** Many where they are short, so that most of them run compiled. */
-const TRIPS: Readonly<Record<Placement, number>> = { 'one core': 150_000, 'as placed': 10_000 };
+const TRIPS: Readonly<Record<Placement, number>> = { 'one core': 150_000, 'as placed': 30_000 };
 const OBJECT_BATCHES = [1, BATCHED_RECORDS] as const;
 const OBJECTS: Readonly<Record<ObjectWay, number>> = { ring: 1.5e6, port: 1e5 };
 

@@ -18,7 +18,7 @@ export function produce({ scenario, first, wasm }: Task<ScenarioNamed<'records'>
   const layout = layoutOf(RING_BYTES, payloadBytes);
   const ring = openWasmRing(wasm!, layout);
   const write = createWriter(payloadBytes, wasm!.buffer);
-  const patience = new Patience();
+  const patience = new Patience(payloadBytes);
   write(first, layout.sourceAddress);
   const sendWhole = (index: number, records: number): void => {
     while (ring.send(layout.sourceAddress, payloadBytes, records, first + index) === 0) patience.lost();
@@ -41,7 +41,7 @@ export function consume({ scenario, first, wasm }: Task<ScenarioNamed<'records'>
   const layout = layoutOf(RING_BYTES, payloadBytes);
   const ring = openWasmRing(wasm!, layout);
   const target = createTarget(payloadBytes, wasm!.buffer);
-  const patience = new Patience();
+  const patience = new Patience(payloadBytes);
   const i32 = new Int32Array(wasm!.buffer);
   let receivedWhole = 0;
   const pollWhole = (): number => {
@@ -62,10 +62,7 @@ export function consume({ scenario, first, wasm }: Task<ScenarioNamed<'records'>
   const poll = isWhole ? pollWhole : pollSteps;
   const received = isWhole ? () => receivedWhole : target.received;
   const receive = (until: number): void => {
-    while (received() < until) {
-      if (poll() === 0) patience.lost();
-      else patience.won();
-    }
+    while (received() < until) patience.found(poll());
   };
   receive(warmUpOf(count));
   const already = received();

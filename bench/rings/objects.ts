@@ -12,6 +12,8 @@ const codec = compileCodec({
   properties: { id: { type: 'string' }, name: { type: 'string' }, role: { type: 'string' } },
 });
 const KIND = 1;
+/** Of an encoded object. */
+const ABOUT_BYTES = 48;
 /** Objects that may be under way at a port, which itself knows no bound. */
 const PORT_WINDOW = 8_192;
 
@@ -54,7 +56,7 @@ export async function receiveObjects(task: ObjectTask): Promise<FlowReport> {
 
 function singleSender({ there }: ObjectTask, userOf: (index: number) => User): Sender {
   const producer = new SpscProducer(there);
-  const patience = new Patience();
+  const patience = new Patience(ABOUT_BYTES);
   return (index) => {
     const user = userOf(index);
     const bytes = codec.byteLength(user);
@@ -68,7 +70,7 @@ function singleSender({ there }: ObjectTask, userOf: (index: number) => User): S
 
 function batchSender({ there, scenario }: ObjectTask, userOf: (index: number) => User): Sender {
   const producer = new SpscProducer(there);
-  const patience = new Patience();
+  const patience = new Patience(ABOUT_BYTES);
   const lengths = new Int32Array(scenario.batch);
   return (start, end) => {
     let room = 0;
@@ -89,7 +91,7 @@ function batchSender({ there, scenario }: ObjectTask, userOf: (index: number) =>
 
 function portSender({ port, back, scenario }: ObjectTask, userOf: (index: number) => User): Sender {
   const received = new Int32Array(back);
-  const patience = new Patience();
+  const patience = new Patience(ABOUT_BYTES);
   return (start, end) => {
     while (start - Atomics.load(received, 0) > PORT_WINDOW) patience.lost();
     patience.won();
@@ -106,7 +108,7 @@ interface Received {
 function receiveFromRing({ scenario, there }: ObjectTask): Received {
   const { count } = scenario;
   const consumer = new SpscConsumer(there);
-  const patience = new Patience();
+  const patience = new Patience(ABOUT_BYTES);
   let received = 0;
   let sum = 0;
   const onRecord = (_kind: number, offset: number, length: number): void => {
@@ -114,10 +116,7 @@ function receiveFromRing({ scenario, there }: ObjectTask): Received {
     received++;
   };
   const receive = (until: number): void => {
-    while (received < until) {
-      if (consumer.poll(onRecord, POLL_LIMIT) === 0) patience.lost();
-      else patience.won();
-    }
+    while (received < until) patience.found(consumer.poll(onRecord, POLL_LIMIT));
   };
   receive(warmUpOf(count));
   const already = received;

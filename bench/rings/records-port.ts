@@ -15,7 +15,7 @@ export function produce({ scenario, first, back, port }: Task<ScenarioNamed<'rec
   const received = new Int32Array(back);
   const words = payloadBytes / 8;
   const source = createRecords(payloadBytes, batch);
-  const patience = new Patience();
+  const patience = new Patience(payloadBytes);
   const window = Math.max(batch, Math.floor(RING_BYTES / payloadBytes));
   const send = (start: number, records: number): void => {
     for (let record = 0; record < records; record++) stamp(source, record * words, words, first + start + record);

@@ -11,7 +11,7 @@ export function produce({ scenario, first, there }: Task<ScenarioNamed<'records'
   const { payloadBytes, count, batch } = scenario;
   const producer = new SpscProducer(there);
   const write = createWriter(payloadBytes, producer.memory.buffer);
-  const patience = new Patience();
+  const patience = new Patience(payloadBytes);
   const send = (index: number): void => {
     let offset = producer.tryClaim(KIND, payloadBytes);
     for (; offset < 0; offset = producer.tryClaim(KIND, payloadBytes)) patience.lost();
@@ -34,13 +34,10 @@ export function consume({ scenario, first, there }: Task<ScenarioNamed<'records'
   const { payloadBytes, count } = scenario;
   const consumer = new SpscConsumer(there);
   const { take, received, words, check } = createTarget(payloadBytes, consumer.memory.buffer);
-  const patience = new Patience();
+  const patience = new Patience(payloadBytes);
   const onRecord = (_kind: number, offset: number, length: number): void => take(offset, length);
   const receive = (until: number): void => {
-    while (received() < until) {
-      if (consumer.poll(onRecord, POLL_LIMIT) === 0) patience.lost();
-      else patience.won();
-    }
+    while (received() < until) patience.found(consumer.poll(onRecord, POLL_LIMIT));
   };
   receive(warmUpOf(count));
   const already = received();

@@ -18,7 +18,7 @@ export function produce({ scenario, first, there }: Task<ScenarioNamed<'records'
   const ring = new RingBuffer(there, Float64Array);
   const words = payloadBytes / 8;
   const source = createRecords(payloadBytes, batch);
-  const patience = new Patience();
+  const patience = new Patience(payloadBytes);
   const send = (start: number, records: number): void => {
     for (let record = 0; record < records; record++) stamp(source, record * words, words, first + start + record);
     // A push takes what it can, so half a record would be possible without this look.
@@ -35,17 +35,15 @@ export function consume({ scenario, first, there }: Task<ScenarioNamed<'records'
   const words = payloadBytes / 8;
   const { adopt, received, check } = createTarget(payloadBytes, there);
   const arrived = new Float64Array(words * Math.min(POLL_LIMIT, RING_BYTES / 2 / payloadBytes));
-  const patience = new Patience();
-  let last = 0;
+  const patience = new Patience(payloadBytes);
+  /** Behind the last record that arrived. */
+  let end = 0;
   const receive = (until: number): void => {
     while (received() < until) {
       const got = ring.pop(arrived, arrived.length);
-      if (got === 0) {
-        patience.lost();
-        continue;
-      }
-      patience.won();
-      for (last = 0; last < got; last += words) adopt(arrived, last);
+      for (let start = 0; start < got; start += words) adopt(arrived, start);
+      if (got > 0) end = got;
+      patience.found(got / words);
     }
   };
   receive(warmUpOf(count));
@@ -54,6 +52,6 @@ export function consume({ scenario, first, there }: Task<ScenarioNamed<'records'
   receive(count);
   const elapsedMs = performance.now() - startedAt;
   check(first, count);
-  checkRecord(arrived.subarray(last - words, last), first + count - 1);
+  checkRecord(arrived.subarray(end - words, end), first + count - 1);
   return { messages: count - already, elapsedMs };
 }
