@@ -83,7 +83,7 @@ export const FLOOD_LINES = 5_000;
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** `startedAtMs` is the time, by the machine's clock, at which the latest incarnation started. */
-export const ECHO_COUNTERS = ['notes', 'startedAtMs', 'blocking'] as const;
+export const ECHO_COUNTERS = ['notes', 'startedAtMs', 'blocking', 'slow'] as const;
 
 export const echo = defineActor<typeof echoProtocol.spec, EchoArgs | undefined>({
   protocol: echoProtocol,
@@ -97,6 +97,7 @@ export const echo = defineActor<typeof echoProtocol.spec, EchoArgs | undefined>(
       handlers: {
         echo: ({ text }) => ({ text, incarnation: context.incarnation }),
         async slow({ delayMs }, message) {
+          context.counters.add('slow');
           await pause(delayMs);
           return { cancelled: message.cancelled };
         },
