@@ -47,6 +47,9 @@ export interface LockOptions {
 const TURNS_MAX = 16;
 const COMMAND_LENGTH_MAX = 200;
 
+/** Locks that are held. Without this a garbage collection would close the database of a forgotten lock, and so let go of it at some time. */
+const HELD = new Set<Database.Database>();
+
 /** Takes the lock of the existing folder `dir`, at once or not at all. Throws `index_locked`, `index_unwritable`. */
 export function acquireIndexLock(dir: string, { command = commandLine(), now = Date.now }: LockOptions = {}): IndexLock {
   const holder: LockHolder = {
@@ -63,7 +66,12 @@ export function acquireIndexLock(dir: string, { command = commandLine(), now = D
       db.close();
       throw error;
     }
-    return { holder, release: () => void db.close() };
+    HELD.add(db);
+    const release = (): void => {
+      HELD.delete(db);
+      db.close();
+    };
+    return { holder, release };
   });
 }
 

@@ -11,7 +11,7 @@ import { startChild } from './child-process.ts';
 import { OPTIONS, visibleRows } from './sample.ts';
 import { closing, scratchIndex } from './scratch.ts';
 
-it('says who holds the index, lets readers in, and falls with its holder', async () => {
+it('says who holds the index, lets readers in, and falls with its holder, not with its garbage', async () => {
   const dir = scratchIndex();
   const child = startChild('./holder-child.ts', dir);
   onTestFinished(() => void child.kill('SIGKILL'));
