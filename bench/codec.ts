@@ -3,11 +3,12 @@
  *
  *   value ── encode ──> bytes (shared memory for the flat codec) ── decode ──> value
  *
- * The flat codec pays here for measuring the record first, as a sender must. JSON cannot carry typed
- * arrays; its rows are plain arrays in the last case, made beforehand.
+ * The flat codec pays here for measuring the record first, as a sender must. The copier is what takes
+ * its place between actors of one thread. JSON cannot carry typed arrays; its rows are plain arrays in
+ * the last case, made beforehand.
  */
-import { SharedMemory, compileCodec } from 'atomics-ring-buffer';
-import type { Codec } from 'atomics-ring-buffer';
+import { SharedMemory, compileCodec, compileCopier } from 'atomics-ring-buffer';
+import type { JtdSchema } from 'atomics-ring-buffer';
 import { Packr } from 'msgpackr';
 import { Bench } from 'tinybench';
 
@@ -28,7 +29,7 @@ interface Case {
   readonly name: string;
   readonly value: unknown;
   readonly json: unknown;
-  readonly codec: Codec<unknown>;
+  readonly schema: JtdSchema;
   /** How often a task repeats its work, so that the timer's own cost does not show. */
   readonly repeat: number;
 }
@@ -40,6 +41,8 @@ const texts = Array.from({ length: 32 }, (_, index) => {
   return `${index}: what a dam cannot hold, a spillway lets go. `.repeat(30).slice(0, 1024);
 });
 const strings = { id: 'user-1042', name: 'Ada Lovelace', role: 'admin' };
+const counter = { n: 1042 };
+const mixed = { ...strings, score: 0.25, visits: 7 };
 const scalars = { id: 1042, value: 0.25, flag: true };
 
 const CASES: readonly Case[] = [
@@ -47,32 +50,46 @@ const CASES: readonly Case[] = [
     name: 'three short strings',
     value: strings,
     json: strings,
-    codec: compileCodec<unknown>({
-      properties: { id: { type: 'string' }, name: { type: 'string' }, role: { type: 'string' } },
-    }),
+    schema: { properties: { id: { type: 'string' }, name: { type: 'string' }, role: { type: 'string' } } },
+    repeat: 1000,
+  },
+  {
+    name: 'three short strings, float64, uint32',
+    value: mixed,
+    json: mixed,
+    schema: {
+      properties: {
+        id: { type: 'string' }, name: { type: 'string' }, role: { type: 'string' }, score: { type: 'float64' }, visits: { type: 'uint32' },
+      },
+    },
+    repeat: 1000,
+  },
+  {
+    name: 'int32',
+    value: counter,
+    json: counter,
+    schema: { properties: { n: { type: 'int32' } } },
     repeat: 1000,
   },
   {
     name: 'uint32, float64, boolean',
     value: scalars,
     json: scalars,
-    codec: compileCodec<unknown>({
-      properties: { id: { type: 'uint32' }, value: { type: 'float64' }, flag: { type: 'boolean' } },
-    }),
+    schema: { properties: { id: { type: 'uint32' }, value: { type: 'float64' }, flag: { type: 'boolean' } } },
     repeat: 1000,
   },
   {
     name: '32 texts of 1 KB',
     value: texts,
     json: texts,
-    codec: compileCodec<unknown>({ elements: { type: 'string' } }),
+    schema: { elements: { type: 'string' } },
     repeat: 10,
   },
   {
     name: '32 rows of 256 float32',
     value: rows,
     json: rows.map((row) => [...row]),
-    codec: compileCodec<unknown>({ elements: { elements: { type: 'float32' }, metadata: { typedArray: true } } }),
+    schema: { elements: { elements: { type: 'float32' }, metadata: { typedArray: true } } },
     repeat: 10,
   },
 ];
@@ -97,7 +114,9 @@ export function run({ timeMs = 300, print = console.log }: CodecBenchOptions = {
   });
 }
 
-function waysOf({ codec, value, json }: Case): Record<string, () => unknown> {
+function waysOf({ schema, value, json }: Case): Record<string, () => unknown> {
+  const codec = compileCodec<unknown>(schema);
+  const copy = compileCopier<unknown>(schema);
   const memory = new SharedMemory(new SharedArrayBuffer(1 << 20));
   const packr = new Packr({ useRecords: false, moreTypes: true });
   const records = new Packr({ useRecords: true, moreTypes: true, structures: [] });
@@ -110,6 +129,7 @@ function waysOf({ codec, value, json }: Case): Record<string, () => unknown> {
     'flat codec': () => codec.decode(memory, 0, write()),
     'flat codec, views': () => codec.decode(memory, 0, write(), { views: true }),
     'flat codec, write only': write,
+    copier: () => copy(value),
     msgpackr: () => packr.unpack(packr.pack(value)) as unknown,
     'msgpackr, records': () => records.unpack(records.pack(value)) as unknown,
     JSON: () => JSON.parse(JSON.stringify(json)) as unknown,

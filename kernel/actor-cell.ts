@@ -1,36 +1,156 @@
-/** One actor on its thread: its handlers, and what it is busy with. */
+/** One actor on its thread: its handlers, its queues, and what it is busy with. */
+import Denque from 'denque';
+import type { Behaviour } from './actor.ts';
+import { KERNEL_SLOT, placeOf, slotOf, type Address } from './address.ts';
+import { DEAD_LETTERED, EXPIRED, SHED, type Board } from './board.ts';
 import type { MessageContext } from './handlers.ts';
-import { KERNEL_SLOT, slotOf, type Address } from './address.ts';
-import type { Envelope } from './envelope.ts';
-import type { Protocol } from './protocol.ts';
+import type { Letter } from './letter.ts';
+import { MAILBOX_MODES, Mailbox, type MailboxMode, type MailboxObserver, type MailboxSpec, type ShedReason } from './mailbox/mailbox.ts';
+import type { Protocol, ProtocolSpec } from './protocol.ts';
+import type { DeadLetterReason } from './thread-block.ts';
+import type { Timer } from './time/timer-wheel.ts';
 
 /** Handlers whose types were checked where they were written; here they are only called. */
 export type AnyHandlers = Readonly<Record<string, (request: never, message: MessageContext) => unknown>>;
 
-/** A message that a handler has begun and not ended. */
-export interface InFlight {
-  readonly envelope: Envelope;
-  cancelled: boolean;
+export type AnyMailboxSpec = MailboxSpec<Letter>;
+
+/** What a cell needs of its thread. */
+export interface CellHost {
+  readonly board: Board;
+  /** A message came to its end without its handler. */
+  deadLetter(letter: Letter, reason: DeadLetterReason | ShedReason, cell: ActorCell): void;
 }
 
-export class ActorCell {
+/** Control messages that may wait for one actor, for instance while it starts. */
+const CONTROL_CAPACITY = 1_024;
+
+export class ActorCell implements MailboxObserver<Letter> {
   readonly name: string;
   readonly address: Address;
+  readonly slot: number;
+  readonly place: number;
   readonly protocol: Protocol;
-  readonly handlers: AnyHandlers;
+  readonly parent: ActorCell | undefined;
+  readonly mailbox: Mailbox<Letter>;
+  readonly #host: CellHost;
+  readonly #spec: AnyMailboxSpec;
+  behaviour: Behaviour<ProtocolSpec> | undefined;
+  handlers: AnyHandlers = {};
+  state: 'starting' | 'running' | 'stopping' | 'stopped' = 'starting';
   /** Whether a data message is being handled: the next one has to wait. */
   busy = false;
-  readonly inFlight = new Set<InFlight>();
+  /** Messages that a handler has begun and not ended. */
+  inFlight: Set<Letter> | undefined;
+  /** Whether its data wait in the lanes themselves while it is busy. So for a thread's own actor, as long as it is alone there. */
+  waitsInLane = false;
+  children: Set<ActorCell> | undefined;
+  timers: Set<Timer> | undefined;
+  /** Numbers of its watches; see bonds.ts. */
+  watches: Set<number> | undefined;
+  /** Messages put aside by their handlers. */
+  stash: Letter[] | undefined;
+  /** Called when no data message has come for a while. */
+  receiveTimeout: { readonly afterMs: number; readonly run: () => void; timer: Timer; lastMs: number } | undefined;
+  /** Whether it stands in the run queue; see run-queue.ts. */
+  isScheduled = false;
+  /** Data messages that it has handled of its present turn. */
+  turn = 0;
+  #control: Denque<Letter> | undefined;
+  /** Messages that came out of the stash again. */
+  #unstashed: Denque<Letter> | undefined;
 
-  constructor(name: string, address: Address, protocol: Protocol, handlers: AnyHandlers) {
+  constructor(host: CellHost, name: string, address: Address, protocol: Protocol, parent: ActorCell | undefined, mailbox: AnyMailboxSpec) {
+    this.#host = host;
+    this.#spec = mailbox;
     this.name = name;
     this.address = address;
+    this.slot = slotOf(address);
+    this.place = placeOf(this.slot);
     this.protocol = protocol;
-    this.handlers = handlers;
+    this.parent = parent;
+    this.mailbox = new Mailbox(mailbox, this);
   }
 
   /** Whether it is the thread's caretaker, whose messages are no load of the actor and are not counted. */
   get isKernel(): boolean {
-    return slotOf(this.address) === KERNEL_SLOT;
+    return this.slot === KERNEL_SLOT;
+  }
+
+  /** Whether its mailbox looks at times, which cost a look at the clock. */
+  get needsTime(): boolean {
+    return this.#spec.policy === 'expire';
+  }
+
+  /** Whether a data message may be handled now. */
+  get takesData(): boolean {
+    return !this.busy && this.state === 'running';
+  }
+
+  get hasData(): boolean {
+    return this.mailbox.level > 0 || (this.#unstashed !== undefined && this.#unstashed.length > 0);
+  }
+
+  /** Control messages that wait. */
+  get controlLevel(): number {
+    return this.#control?.length ?? 0;
+  }
+
+  /** @returns whether there was room */
+  offerControl(letter: Letter): boolean {
+    if (this.#control === undefined) this.#control = new Denque();
+    else if (this.#control.length >= CONTROL_CAPACITY) return false;
+    this.#control.push(letter);
+    return true;
+  }
+
+  takeControl(): Letter | undefined {
+    return this.#control?.shift();
+  }
+
+  takeData(nowMs: number): Letter | undefined {
+    const letter = this.#unstashed?.shift() ?? this.mailbox.take(nowMs);
+    this.showLevel();
+    return letter;
+  }
+
+  /** Puts what was stashed in front of what waits. */
+  unstashAll(): void {
+    if (this.stash === undefined) return;
+    this.#unstashed ??= new Denque();
+    for (const letter of this.stash.toReversed()) this.#unstashed.unshift(letter);
+    this.stash = undefined;
+    this.showLevel();
+  }
+
+  /** Everything that waits, control first; nothing waits afterwards. */
+  takeAll(): Letter[] {
+    const letters = [...(this.#control?.toArray() ?? []), ...(this.#unstashed?.toArray() ?? []), ...(this.stash ?? []), ...this.mailbox.takeAll()];
+    this.#control = undefined;
+    this.#unstashed = undefined;
+    this.stash = undefined;
+    this.showLevel();
+    return letters;
+  }
+
+  showLevel(): void {
+    const { mailbox } = this;
+    this.#host.board.setLevel(this.place, mailbox.level + (this.#unstashed?.length ?? 0) + (this.stash?.length ?? 0));
+  }
+
+  shed(letter: Letter, reason: ShedReason): void {
+    this.#host.board.count(this.place, reason === 'expired' ? EXPIRED : SHED);
+    this.#host.deadLetter(letter, reason, this);
+  }
+
+  modeChanged(_from: MailboxMode, to: MailboxMode): void {
+    const refusing = to !== 'async' && to !== 'sync' && (this.#spec.policy === 'refuse' || this.#spec.policy === 'wait');
+    this.#host.board.setMode(this.place, MAILBOX_MODES.indexOf(to), refusing);
+  }
+
+  /** Counts a message that came to its end without its handler. */
+  lose(letter: Letter, reason: DeadLetterReason): void {
+    if (!this.isKernel) this.#host.board.count(this.place, reason === 'expired' ? EXPIRED : DEAD_LETTERED);
+    this.#host.deadLetter(letter, reason, this);
   }
 }

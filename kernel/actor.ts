@@ -2,20 +2,27 @@
  * What the author of an actor writes: a protocol and a `start` that returns its handlers.
  *
  * An actor handles one data message at a time: while a handler's promise is pending, the next data
- * message stays in its lane. Control messages are handled at once, also while a data handler waits.
+ * message waits. Control messages are handled at once, also while a data handler waits; so are timers.
  *
  * How handlers end. A returned value is the answer to an ask. A thrown `SpillwayError` is an
  * operating error: the asker gets it and the actor goes on. Anything else that is thrown is a defect:
- * the actor ends and its supervisor decides.
+ * the actor ends and its supervisor, or the parent that spawned it, decides.
  */
 import type { SharedCounters } from 'atomics-ring-buffer';
 import type { ActorRef } from './actor-ref.ts';
+import type { SpawnOptions } from './actor-table.ts';
 import type { Address } from './address.ts';
+import type { Terminated } from './bonds.ts';
 import type { Clock } from './clock.ts';
-import type { Log } from './log.ts';
+import type { CancelScope, ScopeOptions } from './flow/cancel-scope.ts';
+import type { Group } from './groups.ts';
 import type { Handlers } from './handlers.ts';
+import type { Log } from './log.ts';
+import type { MailboxMarks, MailboxPolicy } from './mailbox/mailbox-spec.ts';
 import type { Protocol, ProtocolSpec } from './protocol.ts';
 import type { ThreadHost } from './thread-host.ts';
+import type { Random } from './time/random.ts';
+import type { Timer } from './time/timer-wheel.ts';
 
 export type StopReason = 'shutdown' | 'crashed';
 
@@ -25,14 +32,69 @@ export interface ActorContext {
   /** Which life of the actor this is, from 1. */
   readonly incarnation: number;
   readonly clock: Clock;
+  readonly random: Random;
   readonly log: Log;
-  /** The counters that the definition declares; anyone may read them. */
+  /** The counters that the definition declares; anyone may read them. Only for the actor that its thread was made for. */
   readonly counters: SharedCounters<string>;
+
+  // ---- other actors
+
   /**
    * Finds an actor by name and links this thread to its thread.
    * @throws SpillwayError `actor_unknown`
    */
   resolve<Spec extends ProtocolSpec>(name: string, protocol: Protocol<Spec>): Promise<ActorRef<Spec>>;
+  /** A handle for an address that came in a message. The link to its thread is made with the first message. */
+  ref<Spec extends ProtocolSpec>(address: Address, protocol: Protocol<Spec>): ActorRef<Spec>;
+  /** Gives this actor a name for `resolve`, until it ends. @throws SpillwayError `name_taken` */
+  register(name: string): Promise<void>;
+  /** A group of actors of one protocol, known by its name in the whole system. */
+  group<Spec extends ProtocolSpec>(name: string, protocol: Protocol<Spec>): Promise<Group<Spec>>;
+
+  // ---- children
+
+  /**
+   * Makes an actor on this thread. It has its address at once, ends with this one, and costs about as
+   * much as an object with a few fields.
+   * @throws SpillwayError `too_many_actors`, or what its start throws at once
+   */
+  spawn<Spec extends ProtocolSpec, Args>(definition: ActorDefinition<Spec, Args>, args: Args, options?: SpawnOptions): ActorRef<Spec>;
+  /** Ends a child. Resolves when it has released what it holds. @throws SpillwayError `not_a_child` */
+  stop(child: ActorRef | Address): Promise<void>;
+  /** Ends this actor after the message in its hands. Of a thread's own actor it is as if its handler had returned for the last time: its thread ends. */
+  stopSelf(): void;
+  readonly children: readonly Address[];
+
+  // ---- ends of others
+
+  /** Calls `onEnd` once when the actor has ended for good; soon, if there is none. A restart is no end. */
+  watch(target: ActorRef | Address, onEnd: (end: Terminated) => void): Timer;
+  /** Makes the two fail together: whichever fails, the other fails too. A proper stop concerns nobody. */
+  link(target: ActorRef | Address): Timer;
+
+  // ---- behaviour
+
+  /** Changes how messages are handled, from the next one on. @returns the handlers until now */
+  become(handlers: Handlers<never>): Handlers<never>;
+  /** Puts the message in hand aside. @throws SpillwayError `stash_undeclared`, `stash_full` */
+  stash(): void;
+  /** Puts what was stashed in front of what waits, in its order. @returns how many there were */
+  unstashAll(): number;
+
+  // ---- time
+
+  /** Runs `run` once, unless the actor ends before. @throws SpillwayError `timers_full`, `timer_invalid` */
+  after(delayMs: number, run: () => void): Timer;
+  /** Runs `run` again and again. A run that is late does not make up for those it has missed. */
+  every(intervalMs: number, run: () => void): Timer;
+  /** Calls `run` whenever no data message has come for `afterMs`; undefined ends it. */
+  receiveTimeout(afterMs: number | undefined, run?: () => void): void;
+
+  // ---- cancelling
+
+  /** A scope for work that may be cancelled as one; hand it on with what is sent. */
+  scope(options?: ScopeOptions): CancelScope;
+
   /** Makes and ends threads. Only the guardian's actor, the root of the supervision tree, has it. */
   readonly host?: ThreadHost;
 }
@@ -42,6 +104,19 @@ export interface Behaviour<Spec extends ProtocolSpec> {
   readonly handlers: Handlers<Spec>;
   /** Releases what the actor holds. Called once, also after a crash; no handler runs afterwards. */
   stop?(reason: StopReason): void | Promise<void>;
+}
+
+/** How many data messages may wait for an actor, and what happens at the marks; see mailbox/mailbox.ts. */
+export interface MailboxDeclaration {
+  /** Messages. Default 1,000. */
+  readonly capacity?: number;
+  /** Default refuse. */
+  readonly policy?: MailboxPolicy;
+  readonly marks?: Partial<MailboxMarks>;
+  /** For the policy `expire`: how old a message may be when it is handled. */
+  readonly ttlMs?: number;
+  /** For the policy `conflate`: of those with the same key only the latest is kept. */
+  readonly key?: (name: string, request: unknown) => string | number | undefined;
 }
 
 export interface ActorDefinition<Spec extends ProtocolSpec = ProtocolSpec, Args = unknown> {
@@ -54,6 +129,13 @@ export interface ActorDefinition<Spec extends ProtocolSpec = ProtocolSpec, Args 
   readonly waiting?: 'park' | 'event_loop';
   /** Names of the counters the actor keeps in shared memory; at most 32. */
   readonly counters?: readonly string[];
+  /**
+   * Its queue of data messages. Without it those for a thread's own actor wait in their lanes, whose bytes
+   * are the bound.
+   */
+  readonly mailbox?: MailboxDeclaration;
+  /** Messages that it may put aside at once. Without it, it may put none aside. */
+  readonly stashCapacity?: number;
   start(context: ActorContext, args: Args): Behaviour<Spec> | Promise<Behaviour<Spec>>;
 }
 

@@ -5,18 +5,20 @@
 import { availableParallelism } from 'node:os';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import type { ActorRef } from './actor-ref.ts';
-import { ACTOR_SLOT, APPLICATION_THREAD, GUARDIAN_THREAD, KERNEL_SLOT, addressOf } from './address.ts';
-import { Caretaker, resolveActor } from './caretaker.ts';
+import { ACTOR_SLOT, APPLICATION_THREAD, GUARDIAN_THREAD, addressOf } from './address.ts';
+import { Board } from './board.ts';
+import { Caretaker, linksOf } from './caretaker.ts';
 import { systemClock } from './clock.ts';
 import { SpillwayError } from './errors.ts';
-import { kernelProtocol } from './kernel-protocol.ts';
 import { DEFAULT_LANE_SIZES } from './lanes.ts';
 import { createLink, reverseLink, type PeerLink } from './link.ts';
 import type { Log, LogLevel } from './log.ts';
 import type { Protocol, ProtocolSpec } from './protocol.ts';
 import { siblingModule, type ActorSource, type ThreadBoot } from './thread-boot.ts';
 import { ThreadBlock, createSystemMemory } from './thread-block.ts';
+import { ThreadLoop } from './thread-loop.ts';
 import { ThreadRuntime } from './thread-runtime.ts';
+import { systemRandom } from './time/random.ts';
 
 export interface ApplicationOptions {
   /** The actor that runs on the guardian's thread: the root of the supervision tree. */
@@ -46,32 +48,45 @@ export class Application {
   constructor(options: ApplicationOptions) {
     this.#system = createSystemMemory(options.maxThreads);
     const maxSpins = availableParallelism() >= CORES_TO_SPIN ? MAX_SPINS : 0;
-    this.#runtime = new ThreadRuntime({
-      self: SELF,
-      incarnation: 1,
-      system: this.#system,
-      clock: systemClock,
-      waiting: 'event_loop',
-      maxSpins,
-      logLevel: options.logLevel,
-      // No actor runs on this thread, so a defect here is the kernel's own and must not be hidden.
-      onDefect: (error) => process.nextTick(() => { throw error; }),
-    });
+    const board = Board.create();
+    const guardianBoard = Board.create();
     const toGuardian: PeerLink = {
       peer: ROOT,
+      board: guardianBoard,
       outbound: createLink(DEFAULT_LANE_SIZES),
       inbound: createLink(DEFAULT_LANE_SIZES),
     };
     const channel = new MessageChannel();
     channel.port1.unref();
+    this.#caretaker = new Caretaker({
+      makeRuntime: (hooks) =>
+        new ThreadRuntime({
+          self: SELF,
+          incarnation: 1,
+          system: this.#system,
+          board,
+          clock: systemClock,
+          logLevel: options.logLevel,
+          ...hooks,
+          // No actor runs on this thread, so a defect here is the kernel's own and must not be hidden.
+          onDefect: (error) => process.nextTick(() => { throw error; }),
+        }),
+      name: 'application',
+      random: systemRandom,
+      port: linksOf(channel.port1),
+      native: false,
+      setWaiting: () => {},
+      exit: () => {},
+    });
+    this.#runtime = this.#caretaker.runtime;
     this.#runtime.addLink(toGuardian);
-    this.#caretaker = new Caretaker({ runtime: this.#runtime, name: 'application', port: channel.port1, native: false, exit: () => {} });
     const boot: ThreadBoot = {
       self: ROOT,
       incarnation: 1,
       name: 'guardian',
       system: this.#system,
-      links: [reverseLink(toGuardian, SELF)],
+      board: guardianBoard,
+      links: [reverseLink(toGuardian, { peer: SELF, board })],
       port: channel.port2,
       source: options.root,
       native: false,
@@ -87,7 +102,7 @@ export class Application {
     this.#guardianEnded = new Promise((resolve) => this.#guardian.once('exit', () => resolve()));
     // Without its guardian the system cannot go on: every ask ends, and new ones are refused.
     void this.#guardianEnded.then(() => this.#runtime.end());
-    this.#loop = this.#runtime.run();
+    this.#loop = new ThreadLoop(this.#runtime, maxSpins).run();
   }
 
   /** Resolves once the root actor has started. @throws SpillwayError `actor_start_failed` */
@@ -114,8 +129,8 @@ export class Application {
   }
 
   /** Finds an actor by name. @throws SpillwayError `actor_unknown` */
-  resolve<Spec extends ProtocolSpec>(name: string, protocol: Protocol<Spec>): Promise<ActorRef<Spec>> {
-    return resolveActor(this.#runtime, this.#caretaker, name, protocol);
+  async resolve<Spec extends ProtocolSpec>(name: string, protocol: Protocol<Spec>): Promise<ActorRef<Spec>> {
+    return this.#runtime.ref(name, await this.#caretaker.resolve(name), protocol);
   }
 
   /** What a thread shows of itself; reads shared memory and asks nobody. */
@@ -129,8 +144,7 @@ export class Application {
 
   /** Ends the guardian and this thread's loop. The root actor must have stopped its children before. */
   async close(deadlineMs: number): Promise<void> {
-    const guardian = addressOf(GUARDIAN_THREAD, KERNEL_SLOT);
-    this.#runtime.tell(guardian, kernelProtocol, 'stop', { deadlineMs });
+    this.#runtime.tell(GUARDIAN_THREAD, 'stop', { deadlineMs });
     const timer = this.#runtime.after(deadlineMs, () => void this.#guardian.terminate());
     await this.#guardianEnded;
     timer.cancel();

@@ -1,19 +1,19 @@
 /**
  * The asks of one thread. Each ends exactly once: by the answer, a failure that the handler threw, its
- * deadline, its cancellation, or the death of the thread it went to; and says in the failing cases
- * whether it may have been handled.
+ * deadline, its cancellation, or the end of the actor it went to; and says in the failing cases whether
+ * it may have been handled. An ask with a streaming answer is one whose items come before its end.
  */
 import { CLOSED, TOO_LONG, resultName, type Codec, type Memory } from 'atomics-ring-buffer';
 import type { AskOptions } from './actor-ref.ts';
-import { formatAddress, type Address } from './address.ts';
-import { CANCEL_KIND, FAILURE_KIND, NO_DEADLINE, type Envelope } from './envelope.ts';
+import { formatAddress, isSpawned, slotOf, threadOf, KERNEL_SLOT, type Address } from './address.ts';
+import { FAILURE_KIND, type Envelope } from './envelope.ts';
 import type { KernelErrorCode } from './error-codes.ts';
 import { SpillwayError } from './errors.ts';
-import { failureCodec, fromFailure } from './failure.ts';
+import { failureCodec, fromFailure, type Failure } from './failure.ts';
+import type { IncomingStream } from './incoming-stream.ts';
 import type { Lane } from './lanes.ts';
 import type { Message } from './protocol.ts';
-import type { Timer } from './timer-queue.ts';
-import type { Transmitter } from './transmitter.ts';
+import type { Timer } from './time/timer-wheel.ts';
 
 /** How far a thread that died had read the lanes of one sender; see `peerDown` in kernel-protocol.ts. */
 export interface ConsumedPositions {
@@ -23,25 +23,32 @@ export interface ConsumedPositions {
 
 /** What the asks need of their thread. */
 export interface AskHost {
-  readonly transmitter: Transmitter;
   nowMs(): number;
   after(delayMs: number, run: () => void): Timer;
   /** An envelope from this thread. */
-  envelope(to: Address, correlation: number, deadlineMs: number): Envelope;
+  envelope(from: Address, to: Address, correlation: number, deadlineMs: number, scope: number): Envelope;
+  /** Sends it to its actor, on this thread or another. @returns 0 or a refusal; throws what the codec throws */
+  post(message: Message, envelope: Envelope, request: unknown): number;
+  /** Position behind the last record sent to this thread on this lane, modulo 2^32. */
+  position(to: Address, lane: Lane): number;
+  /** Tells the actor that nobody waits any more. */
+  sendCancel(envelope: Envelope): void;
 }
 
 interface PendingAsk {
-  readonly to: Address;
+  to: Address;
+  readonly envelope: Envelope;
   readonly lane: Lane;
-  /** Position behind the ask's record in its lane, modulo 2^32. */
-  readonly endPosition: number;
+  /** Position behind the ask's record in its lane, modulo 2^32; undefined once it was forwarded. */
+  endPosition: number | undefined;
   readonly label: string;
-  readonly replyCodec: Codec<unknown> | undefined;
-  readonly timer: Timer;
+  readonly message: Message;
+  timer: Timer;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
-  /** Takes the ask's listener off the caller's AbortSignal. */
+  /** Takes the ask's listener off the caller's AbortSignal or scope. */
   readonly unlisten: () => void;
+  readonly stream: IncomingStream | undefined;
 }
 
 export class Asks {
@@ -54,35 +61,59 @@ export class Asks {
     this.#host = host;
   }
 
-  /** @throws what the codec throws when the request does not fit its schema; nothing is sent then */
-  ask(to: Address, label: string, message: Message, request: unknown, options: AskOptions): Promise<unknown> {
-    const { deadlineMs, signal } = options;
-    if (!(deadlineMs > 0 && deadlineMs < Infinity)) {
-      throw new TypeError(`An ask needs a finite deadlineMs above zero, since no ask waits forever; got ${deadlineMs}.`);
-    }
+  /** Asks that have not ended. */
+  get size(): number {
+    return this.#pending.size;
+  }
+
+  /**
+   * @param stream takes in the items of a streaming answer
+   * @throws what the codec throws when the request does not fit its schema; nothing is sent then
+   */
+  ask(from: Address, to: Address, label: string, message: Message, request: unknown, options: AskOptions, stream?: IncomingStream): Promise<unknown> {
+    const { deadlineMs, scope } = options;
+    const signal = options.signal ?? scope?.signal;
+    assertDeadline(deadlineMs);
     const correlation = this.#nextCorrelation();
-    const refusal = this.#trySend(to, correlation, message, request, options);
+    const envelope = this.#host.envelope(from, to, correlation, this.#host.nowMs() + deadlineMs, scope?.id ?? 0);
+    const refusal = this.#trySend(envelope, message, request, [options.signal?.aborted, scope?.cancelled].includes(true));
     if (refusal !== undefined) {
       const [code, reason] = refusal;
       return Promise.reject(failure(code, label, to, reason, false));
     }
     const abandon = (code: KernelErrorCode, reason: string): void => {
-      if (this.#fail(correlation, code, reason, true)) this.#sendCancel(to, correlation);
+      if (this.#fail(correlation, code, reason, true)) this.#host.sendCancel(envelope);
     };
     const onAbort = (): void => abandon('ask_cancelled', 'cancelled by the caller.');
-    signal?.addEventListener('abort', onAbort, { once: true });
+    const signals = new Set([signal, scope?.signal]);
+    for (const each of signals) each?.addEventListener('abort', onAbort, { once: true });
     return new Promise((resolve, reject) => {
-      this.#pending.set(correlation, {
+      const overdue = (): void => abandon('ask_deadline', `no ${stream === undefined ? 'answer' : 'item'} within ${deadlineMs} ms.`);
+      const ask: PendingAsk = {
         to,
+        envelope,
         lane: message.lane,
-        endPosition: this.#host.transmitter.position(to, message.lane),
+        endPosition: this.#host.position(to, message.lane),
         label,
-        replyCodec: message.reply,
-        timer: this.#host.after(deadlineMs, () => abandon('ask_deadline', `no answer within ${deadlineMs} ms.`)),
+        message,
+        timer: this.#host.after(deadlineMs, overdue),
         resolve,
         reject,
-        unlisten: () => signal?.removeEventListener('abort', onAbort),
+        unlisten: () => {
+          for (const each of signals) each?.removeEventListener('abort', onAbort);
+        },
+        stream,
+      };
+      stream?.opened({
+        // The deadline of a stream is that of its next item.
+        expectItem: (expected) => {
+          ask.timer.cancel();
+          if (expected) ask.timer = this.#host.after(deadlineMs, overdue);
+        },
+        target: () => ({ ...envelope, to: ask.to }),
+        cancel: () => abandon('ask_cancelled', 'cancelled by the caller.'),
       });
+      this.#pending.set(correlation, ask);
     });
   }
 
@@ -92,10 +123,39 @@ export class Asks {
     if (ask === undefined) return false;
     try {
       if (kind === FAILURE_KIND) ask.reject(fromFailure(failureCodec.decode(memory, offset, length)));
-      else ask.resolve(ask.replyCodec?.decode(memory, offset, length));
+      else ask.resolve(ask.stream === undefined ? ask.message.reply?.decode(memory, offset, length) : undefined);
     } catch (error) {
       ask.reject(new SpillwayError('message_invalid', `Undecodable answer to ${ask.label}.`, { cause: error }));
     }
+    return true;
+  }
+
+  /** An answer from this thread itself. @returns false if no pending ask expects it */
+  settleHere({ correlation }: Envelope, value: unknown): boolean {
+    const ask = this.#take(correlation);
+    ask?.resolve(value);
+    return ask !== undefined;
+  }
+
+  /** A failure from this thread itself. */
+  failHere({ correlation }: Envelope, cause: Failure): void {
+    this.#take(correlation)?.reject(fromFailure(cause));
+  }
+
+  /** Takes in an item of a streaming answer. @returns false if no pending ask expects it */
+  item(correlation: number, read: (codec: Codec<unknown>) => unknown): boolean {
+    const ask = this.#pending.get(correlation);
+    if (ask?.stream === undefined || ask.message.item === undefined) return false;
+    ask.stream.push(read(ask.message.item));
+    return true;
+  }
+
+  /** The ask was handed on to another actor, which will answer it. */
+  forwarded(correlation: number, to: Address): boolean {
+    const ask = this.#pending.get(correlation);
+    if (ask === undefined) return false;
+    ask.to = to;
+    ask.endPosition = undefined;
     return true;
   }
 
@@ -105,11 +165,15 @@ export class Asks {
    */
   peerDown(peer: Address, final: boolean, consumed: ConsumedPositions): void {
     for (const [correlation, ask] of this.#pending) {
-      if (ask.to !== peer) continue;
+      if (threadOf(ask.to) !== threadOf(peer)) continue;
+      const slot = slotOf(ask.to);
+      const wasSpawned = isSpawned(slot);
+      if (ask.to !== peer && !wasSpawned && slot !== KERNEL_SLOT) continue;
       const readTo = ask.lane === 'control' ? consumed.control : consumed.data;
-      // Positions wrap at 2^32; their difference as a signed number says which one is behind.
-      const taken = ((readTo - ask.endPosition) | 0) >= 0;
-      if (final) this.#fail(correlation, 'actor_stopped', 'the actor has stopped.', taken);
+      // Positions wrap at 2^32; their difference as a signed number says which one is behind. One that was
+      // forwarded may be anywhere.
+      const taken = ask.endPosition === undefined || ((readTo - ask.endPosition) | 0) >= 0;
+      if (final || (wasSpawned && taken)) this.#fail(correlation, 'actor_stopped', 'the actor has stopped.', taken);
       else if (taken) this.#fail(correlation, 'actor_restarted', 'the actor failed while it had the message.', true);
     }
   }
@@ -124,25 +188,18 @@ export class Asks {
 
   /** @returns undefined when sent, else why not */
   #trySend(
-    to: Address,
-    correlation: number,
+    envelope: Envelope,
     message: Message,
     request: unknown,
-    { deadlineMs, signal }: AskOptions,
+    isCancelled: boolean,
   ): [code: KernelErrorCode, reason: string] | undefined {
-    if (signal?.aborted === true) return ['ask_cancelled', 'cancelled before it was sent.'];
+    if (isCancelled) return ['ask_cancelled', 'cancelled before it was sent.'];
     if (this.#closed) return ['actor_stopped', 'the system is closed.'];
-    const envelope = this.#host.envelope(to, correlation, this.#host.nowMs() + deadlineMs);
-    const result = this.#host.transmitter.send(message.lane, message.kind, envelope, message.request, request);
+    const result = this.#host.post(message, envelope, request);
     if (result >= 0) return undefined;
     if (result === CLOSED) return ['actor_stopped', 'the actor has stopped.'];
     if (result === TOO_LONG) return ['message_too_large', 'it is longer than the lane takes; send it in parts.'];
     return ['ask_refused', `the ${message.lane} lane answered ${resultName(result)}; try again later.`];
-  }
-
-  #sendCancel(to: Address, correlation: number): void {
-    // A refused cancel is no loss: the actor then does work whose answer nobody takes.
-    this.#host.transmitter.send('control', CANCEL_KIND, this.#host.envelope(to, correlation, NO_DEADLINE));
   }
 
   /** A number that no pending ask has; never 0, which means "no answer expected". */
@@ -170,7 +227,13 @@ export class Asks {
   }
 }
 
-function failure(
+/** No wait is forever. */
+export function assertDeadline(deadlineMs: number): void {
+  if (deadlineMs > 0 && deadlineMs < Infinity) return;
+  throw new TypeError(`An ask needs a finite deadlineMs above zero, since no ask waits forever; got ${deadlineMs}.`);
+}
+
+export function failure(
   code: KernelErrorCode,
   label: string,
   to: Address,

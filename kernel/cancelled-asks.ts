@@ -8,6 +8,10 @@ import type { Envelope } from './envelope.ts';
 /** Correlations begin anew with every life of the asker's thread, so its incarnation belongs to them. */
 export type AskIdentity = Pick<Envelope, 'from' | 'incarnation' | 'correlation'>;
 
+export function isSameAsk(a: AskIdentity, b: AskIdentity): boolean {
+  return a.from === b.from && a.incarnation === b.incarnation && a.correlation === b.correlation;
+}
+
 const CAPACITY = 1_024;
 
 export class CancelledAsks {

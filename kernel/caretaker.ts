@@ -8,17 +8,25 @@
  */
 import { inspect } from 'node:util';
 import { receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
-import { ActorCell } from './actor-cell.ts';
-import type { ActorContext, ActorDefinition, Behaviour, StopReason } from './actor.ts';
-import { GUARDIAN_THREAD, KERNEL_SLOT, addressOf } from './address.ts';
+import { ActorCell, type AnyHandlers } from './actor-cell.ts';
+import { CellContext, type ContextHost } from './actor-context.ts';
+import type { ActorRef } from './actor-ref.ts';
+import { mailboxOf } from './actor-table.ts';
+import type { ActorDefinition, Behaviour, StopReason } from './actor.ts';
+import { GUARDIAN_THREAD, KERNEL_SLOT, addressOf, threadOf, type Address } from './address.ts';
+import type { DeadLetter } from './dead-letters.ts';
 import { SpillwayError } from './errors.ts';
+import { Groups } from './groups.ts';
 import type { Handlers } from './handlers.ts';
+import { completeMailboxSpec } from './mailbox/mailbox-spec.ts';
 import { kernelProtocol, type KernelSpec } from './kernel-protocol.ts';
+import type { Letter } from './letter.ts';
 import type { PeerLink } from './link.ts';
-import type { Protocol, ProtocolSpec } from './protocol.ts';
+import type { ProtocolSpec } from './protocol.ts';
 import { MAX_ACTOR_COUNTERS } from './thread-block.ts';
 import type { ThreadHost } from './thread-host.ts';
-import type { ThreadRuntime } from './thread-runtime.ts';
+import type { ThreadRuntime, ThreadRuntimeOptions } from './thread-runtime.ts';
+import type { Random } from './time/random.ts';
 
 /** How long an actor that crashed may take to release what it holds. */
 const CRASH_STOP_MS = 10_000;
@@ -29,24 +37,44 @@ const DRAIN_PART = 0.75;
 /** Characters of an error's message and stack in the report of a crash, so that it always fits its lane. */
 const REPORT_MESSAGE_CHARACTERS = 2_000;
 const REPORT_STACK_CHARACTERS = 4_000;
-/** How long an actor may look for another by name. */
-const RESOLVE_MS = 10_000;
+/** How long the guardian may take to answer. */
+const ADMIN_MS = 10_000;
+/** How long an actor that stops itself may take. */
+const SELF_STOP_MS = 5_000;
+
+/** Of the caretaker itself: its messages are control. */
+const MAILBOX = completeMailboxSpec<Letter>();
 
 export interface CaretakerOptions {
-  readonly runtime: ThreadRuntime;
+  /** How the runtime is made: it needs its caretaker, who needs it. */
+  makeRuntime(hooks: Pick<ThreadRuntimeOptions, 'onDefect' | 'behaviourOf' | 'connect'>): ThreadRuntime;
   readonly name: string;
-  readonly port: MessagePort;
+  readonly random: Random;
+  readonly port: LinkPort;
   /** Whether the thread must outlast its native calls, whatever the deadline; see ThreadSpec. */
   readonly native: boolean;
+  /** Changes how the thread waits. */
+  setWaiting(waiting: 'park' | 'event_loop'): void;
   /** Ends the thread for good. */
   exit(code: number): void;
   /** On the guardian's thread only. */
-  readonly host?: ThreadHost;
+  makeHost?(runtime: ThreadRuntime): ThreadHost;
+}
+
+/** Where the memory of links comes from. */
+export type LinkPort = () => PeerLink | undefined;
+
+/** The links that lie in a message port. */
+export function linksOf(port: MessagePort): LinkPort {
+  return () => (receiveMessageOnPort(port) as { message: PeerLink } | undefined)?.message;
 }
 
 export class Caretaker {
+  readonly runtime: ThreadRuntime;
   readonly #options: CaretakerOptions;
-  readonly #runtime: ThreadRuntime;
+  readonly #host: ThreadHost | undefined;
+  readonly #groups: Groups;
+  readonly #deadLetterListeners = new Set<(letter: DeadLetter) => void>();
   #behaviour: Behaviour<ProtocolSpec> | undefined;
   #ending = false;
   /** Settled once the actor's `start` has come to its end, well or not. */
@@ -54,45 +82,118 @@ export class Caretaker {
 
   constructor(options: CaretakerOptions) {
     this.#options = options;
-    this.#runtime = options.runtime;
+    const shared = (): ContextHost => this.#contextHost;
+    this.runtime = options.makeRuntime({
+      onDefect: (error) => void this.crash(error),
+      behaviourOf: (cell, definition, args, incarnation) => definition.start(new CellContext(shared(), cell, definition, incarnation), args),
+      connect: (to) => this.#connect(to),
+    });
+    this.#host = options.makeHost?.(this.runtime);
+    this.#groups = new Groups({
+      follow: (group) => this.#guardian.ask('followGroup', { group }, { deadlineMs: ADMIN_MS }),
+      join: async (group, address) => void (await this.#guardian.ask('joinGroup', { group, address }, { deadlineMs: ADMIN_MS })),
+      leave: async (group, address) => void (await this.#guardian.ask('leaveGroup', { group, address }, { deadlineMs: ADMIN_MS })),
+    });
+    const { runtime } = this;
+    const { bonds } = runtime;
     const handlers: Partial<Handlers<KernelSpec>> = {
       stop: ({ deadlineMs }) => void this.#stop(deadlineMs),
       linkReady: () => this.takeLinks(),
-      peerDown: (down) =>
-        this.#runtime.peerDown(down.actor, down.final, { control: down.controlConsumed, data: down.dataConsumed }),
-      ...options.host?.handlers,
+      unreachable: ({ to }) => runtime.unreachable(to),
+      peerDown: (down) => runtime.peerDown(down.actor, down.final, { control: down.controlConsumed, data: down.dataConsumed }),
+      watch: ({ target, id }, { from }) => bonds.addWatcher(target, threadOf(from), id),
+      unwatch: ({ target, id }, { from }) => bonds.removeWatcher(target, threadOf(from), id),
+      terminated: ({ id, ...end }) => bonds.terminated(id, end),
+      link: ({ from, to }) => bonds.linkBack(from, to),
+      fence: ({ scope }) => runtime.scopes.cancelled(scope),
+      groupChanged: ({ group, version, members }) => this.#groups.changed(group, version, members),
+      deadLetter: (letter) => this.#onDeadLetter(letter),
+      ...this.#host?.handlers,
     };
-    const address = addressOf(this.#runtime.thread, KERNEL_SLOT);
-    this.#runtime.addActor(new ActorCell('kernel', address, kernelProtocol, handlers));
+    const address = addressOf(runtime.thread, KERNEL_SLOT);
+    const cell = new ActorCell(runtime, 'kernel', address, kernelProtocol, undefined, MAILBOX);
+    cell.handlers = handlers as AnyHandlers;
+    runtime.addActor(cell);
+    this.#contextHost = {
+      runtime,
+      groups: this.#groups,
+      random: options.random,
+      stopThread: () => void this.#stop(SELF_STOP_MS),
+      resolve: (name) => this.resolve(name),
+      register: async (name, registered) => void (await this.#guardian.ask('register', { name, address: registered }, { deadlineMs: ADMIN_MS })),
+      log: (actor) => this.#host?.log(actor) ?? runtime.log(actor),
+      host: this.#host,
+    };
+  }
+
+  readonly #contextHost: ContextHost;
+
+  /** Asks the guardian for an actor by name; it links the two threads before it answers. @throws SpillwayError `actor_unknown` */
+  async resolve(name: string): Promise<Address> {
+    const { address } = await this.#guardian.ask('resolve', { name }, { deadlineMs: ADMIN_MS });
+    this.takeLinks();
+    return address;
+  }
+
+  /** Calls the listener with each dead letter of the system that the guardian hears of. @returns takes it off */
+  async onDeadLetter(listener: (letter: DeadLetter) => void): Promise<() => void> {
+    if (this.#deadLetterListeners.size === 0) await this.#guardian.ask('followDeadLetters', { follow: true }, { deadlineMs: ADMIN_MS });
+    this.#deadLetterListeners.add(listener);
+    return () => {
+      this.#deadLetterListeners.delete(listener);
+      if (this.#deadLetterListeners.size > 0 || this.runtime.isEnded) return;
+      this.runtime.tell(GUARDIAN_THREAD, 'followDeadLetters', { follow: false });
+    };
+  }
+
+  #onDeadLetter(letter: DeadLetter): void {
+    for (const listener of this.#deadLetterListeners) listener(letter);
+  }
+
+  get #guardian(): ActorRef<KernelSpec> {
+    return this.runtime.ref('kernel', addressOf(GUARDIAN_THREAD, KERNEL_SLOT), kernelProtocol);
+  }
+
+  #connect(to: Address): void {
+    if (this.#host === undefined) this.runtime.tell(GUARDIAN_THREAD, 'connect', { to });
+    else this.#host.connect(this.runtime.thread, to);
   }
 
   /** Adds the links whose memory has come through the port. */
   takeLinks(): void {
     for (;;) {
-      const received: { message: PeerLink } | undefined = receiveMessageOnPort(this.#options.port);
-      if (received === undefined) return;
-      this.#runtime.addLink(received.message);
+      const link = this.#options.port();
+      if (link === undefined) return;
+      this.runtime.addLink(link);
     }
   }
 
   /** Starts the thread's actor; a failure ends the thread. */
   async start(load: () => Promise<ActorDefinition>, args: unknown): Promise<void> {
-    const { block } = this.#runtime;
+    const { block } = this.runtime;
     block.state = 'starting';
-    this.#runtime.expectActor();
+    this.runtime.expectActor();
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#startEnded = promise;
     try {
       const definition = await load();
-      const behaviour = await definition.start(this.#context(definition), args);
+      const { runtime } = this;
+      const { counters = [] } = definition;
+      if (counters.length > MAX_ACTOR_COUNTERS) {
+        throw new TypeError(`Actor ${this.#options.name} declares ${counters.length} counters; at most ${MAX_ACTOR_COUNTERS} fit.`);
+      }
+      const cell = new ActorCell(runtime, this.#options.name, runtime.self, definition.protocol, undefined, mailboxOf(definition));
+      cell.waitsInLane = definition.mailbox === undefined;
+      const behaviour = await definition.start(new CellContext(this.#contextHost, cell, definition, runtime.incarnation), args);
       this.#behaviour = behaviour;
       resolve();
       if (this.#ending) return;
       block.state = 'running';
-      this.#tellGuardian('started', { incarnation: this.#runtime.incarnation });
-      this.#runtime.waiting = definition.waiting ?? 'event_loop';
-      const { name, runtime } = { name: this.#options.name, runtime: this.#runtime };
-      runtime.addActor(new ActorCell(name, runtime.self, definition.protocol, behaviour.handlers));
+      this.#tellGuardian('started', { incarnation: this.runtime.incarnation });
+      this.#options.setWaiting(definition.waiting ?? 'event_loop');
+      cell.behaviour = behaviour;
+      cell.handlers = behaviour.handlers as AnyHandlers;
+      runtime.addActor(cell);
     } catch (error) {
       resolve();
       await this.crash(error);
@@ -102,14 +203,14 @@ export class Caretaker {
   /** The actor has failed: report it, release what it holds, end. */
   async crash(error: unknown): Promise<void> {
     if (this.#ending) {
-      this.#runtime.log(this.#options.name).error('the actor failed while it was ending', { ...described(error) });
+      this.runtime.log(this.#options.name).error('the actor failed while it was ending', { ...described(error) });
       return;
     }
     this.#ending = true;
-    const whileStarting = this.#runtime.block.state === 'starting';
-    this.#runtime.block.state = 'crashed';
+    const whileStarting = this.runtime.block.state === 'starting';
+    this.runtime.block.state = 'crashed';
     const code = error instanceof SpillwayError ? error.code : '';
-    this.#tellGuardian('crashed', { incarnation: this.#runtime.incarnation, whileStarting, code, ...described(error) });
+    this.#tellGuardian('crashed', { incarnation: this.runtime.incarnation, whileStarting, code, ...described(error) });
     await this.#release('crashed', CRASH_STOP_MS);
     this.#options.exit(1);
   }
@@ -117,21 +218,21 @@ export class Caretaker {
   async #stop(deadlineMs: number): Promise<void> {
     if (this.#ending) return;
     this.#ending = true;
-    this.#runtime.block.state = 'stopping';
-    this.#runtime.waiting = 'event_loop';
-    const { clock } = this.#runtime;
+    this.runtime.block.state = 'stopping';
+    this.#options.setWaiting('event_loop');
+    const { clock } = this.runtime;
     const beginMs = clock.monotonicMs();
     const drainEndMs = beginMs + deadlineMs * DRAIN_PART;
-    while (!this.#runtime.idle && clock.monotonicMs() < drainEndMs) await this.#pause(LOOK_MS);
+    while (!this.runtime.idle && clock.monotonicMs() < drainEndMs) await this.#pause(LOOK_MS);
     await this.#release('shutdown', Math.max(0, beginMs + deadlineMs - clock.monotonicMs()));
-    this.#runtime.block.state = 'stopped';
+    this.runtime.block.state = 'stopped';
     this.#options.exit(0);
   }
 
   async #release(reason: StopReason, withinMs: number): Promise<void> {
-    this.#runtime.waiting = 'event_loop';
-    this.#runtime.retireActor();
-    const released = this.#stopActor(reason);
+    this.#options.setWaiting('event_loop');
+    this.runtime.retireActor();
+    const released = this.runtime.stopChildren().then(() => this.#stopActor(reason));
     await (this.#options.native ? released : Promise.race([released, this.#pause(withinMs)]));
   }
 
@@ -142,36 +243,17 @@ export class Caretaker {
     try {
       await this.#behaviour?.stop?.(reason);
     } catch (error) {
-      this.#runtime.log(this.#options.name).error('the actor failed while it stopped', { error: String(error) });
+      this.runtime.log(this.#options.name).error('the actor failed while it stopped', { error: String(error) });
     }
-    while (this.#options.native && this.#runtime.handling) await this.#pause(LOOK_MS);
+    while (this.#options.native && this.runtime.isHandling) await this.#pause(LOOK_MS);
   }
 
   #pause(delayMs: number): Promise<void> {
-    return new Promise((resolve) => this.#runtime.after(delayMs, resolve));
+    return new Promise((resolve) => this.runtime.after(delayMs, resolve));
   }
 
   #tellGuardian(name: 'started' | 'crashed', notice: Record<string, unknown>): void {
-    this.#runtime.tell(addressOf(GUARDIAN_THREAD, KERNEL_SLOT), kernelProtocol, name, notice);
-  }
-
-  #context(definition: ActorDefinition): ActorContext {
-    const runtime = this.#runtime;
-    const { name, host } = this.#options;
-    const counters = definition.counters ?? [];
-    if (counters.length > MAX_ACTOR_COUNTERS) {
-      throw new TypeError(`Actor ${name} declares ${counters.length} counters; at most ${MAX_ACTOR_COUNTERS} fit.`);
-    }
-    return {
-      name,
-      self: runtime.self,
-      incarnation: runtime.incarnation,
-      clock: runtime.clock,
-      log: host === undefined ? runtime.log(name) : host.log(name),
-      counters: runtime.block.actorCounters(counters),
-      resolve: (wanted, protocol) => resolveActor(runtime, this, wanted, protocol),
-      ...(host === undefined ? {} : { host }),
-    };
+    this.runtime.tell(GUARDIAN_THREAD, name, notice);
   }
 }
 
@@ -184,17 +266,4 @@ function described(error: unknown): { message: string; stack: string } {
     message: String(message).slice(0, REPORT_MESSAGE_CHARACTERS),
     stack: String(stack).slice(0, REPORT_STACK_CHARACTERS),
   };
-}
-
-/** Asks the guardian for an actor by name; it links the two threads before it answers. */
-export async function resolveActor<Spec extends ProtocolSpec>(
-  runtime: ThreadRuntime,
-  caretaker: Caretaker,
-  name: string,
-  protocol: Protocol<Spec>,
-) {
-  const guardian = runtime.ref('kernel', addressOf(GUARDIAN_THREAD, KERNEL_SLOT), kernelProtocol);
-  const { address } = await guardian.ask('resolve', { name }, { deadlineMs: RESOLVE_MS });
-  caretaker.takeLinks();
-  return runtime.ref(name, address, protocol);
 }

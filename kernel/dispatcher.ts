@@ -21,6 +21,16 @@ export type Delivery = (
   length: number,
 ) => object | undefined;
 
+/** Messages that wait in the thread's own queues: they came from the thread itself, or for an actor that was busy. */
+export interface LocalWork {
+  /** Handles one. @returns whether there was one */
+  control(): boolean;
+  data(): boolean;
+  hasWork(): boolean;
+}
+
+const NO_LOCAL_WORK: LocalWork = { control: () => false, data: () => false, hasWork: () => false };
+
 interface Inbox {
   readonly peer: Address;
   readonly receiver: LinkReceiver;
@@ -35,6 +45,9 @@ interface Inbox {
 export class Dispatcher {
   readonly #deliver: Delivery;
   readonly #handle: () => void;
+  readonly #local: LocalWork;
+  /** Whether the lanes come before the thread's own queues, the next time both have data. */
+  #lanesFirst = true;
   #inboxes: readonly Inbox[] = [];
   #turn = 0;
 
@@ -42,10 +55,12 @@ export class Dispatcher {
    * @param deliver takes in one record
    * @param handle does with it what is to be done. It is called once the record has left its lane, so that
    *   a message which ends its thread in the middle of a handler is not found again by the next life
+   * @param local takes turns with the lanes, so that neither keeps the other waiting
    */
-  constructor(deliver: Delivery, handle: () => void) {
+  constructor(deliver: Delivery, handle: () => void, local: LocalWork = NO_LOCAL_WORK) {
     this.#deliver = deliver;
     this.#handle = handle;
+    this.#local = local;
   }
 
   add(peer: Address, receiver: LinkReceiver): void {
@@ -74,6 +89,7 @@ export class Dispatcher {
 
   /** Whether `next` would find something. */
   readonly hasWork = (): boolean => {
+    if (this.#local.hasWork()) return true;
     for (const { receiver, blockedBy, ahead } of this.#inboxes) {
       if (receiver.control.hasRecord || receiver.telemetry.hasRecord) return true;
       if (blockedBy === undefined ? receiver.data.hasRecord : ahead.hasNew) return true;
@@ -83,9 +99,17 @@ export class Dispatcher {
 
   /** Handles one record. @returns whether there was one */
   next(): boolean {
-    if (this.#nextOf('control') || this.#nextOf('data') || this.#nextOf('telemetry')) return true;
+    if (this.#nextOf('control') || this.#local.control() || this.#nextData() || this.#nextOf('telemetry')) return true;
     this.#letGo();
     return false;
+  }
+
+  #nextData(): boolean {
+    if (this.#lanesFirst ? this.#nextOf('data') : this.#local.data()) {
+      this.#lanesFirst = !this.#lanesFirst;
+      return true;
+    }
+    return this.#lanesFirst ? this.#local.data() : this.#nextOf('data');
   }
 
   #letGo(): void {

@@ -1,24 +1,39 @@
 /**
  * What every message between threads begins with, in front of its encoded value:
  *
- *      0       4       8             12             16            24
- *      +-------+-------+-------------+--------------+-------------+-----------
- *      |  to   | from  | correlation | incarnation  | deadline ms | value ...
- *      +-------+-------+-------------+--------------+-------------+-----------
+ *      0       4       8             12             16            24      28      32
+ *      +-------+-------+-------------+--------------+-------------+-------+-------+- - - - - - - -
+ *      |  to   | from  | correlation | incarnation  | deadline ms | scope | flags | extras, value
+ *      +-------+-------+-------------+--------------+-------------+-------+-------+- - - - - - - -
  *
  * `correlation` joins an answer to its ask and is 0 for a tell. `incarnation` is the asker's: an
  * answer to a former life of a thread is recognized by it and never taken for an answer to the new
- * one. `deadline` is on the machine-wide monotonic clock, 0 for none. The record's kind says which
- * message of the receiver's protocol it is.
+ * one. `deadline` is on the machine-wide monotonic clock, 0 for none. `scope` names the cancel scope
+ * that the message belongs to, 0 for none. The record's kind says which message of the receiver's
+ * protocol it is.
+ *
+ * The flags say which extras follow, in this order:
+ *
+ *   SENT_AT   8 bytes    when it was sent, on the monotonic clock; one message of some carries it, so
+ *                        that latency is measured without reading the clock for each
+ *   TRACE    32 bytes    W3C trace context, see telemetry/trace-context.ts
  */
 import type { SharedMemory } from 'atomics-ring-buffer';
 import type { Address } from './address.ts';
+import { readTraceContext, writeTraceContext, type TraceContext } from './telemetry/trace-context.ts';
 
-export const ENVELOPE_BYTES = 24;
+export const ENVELOPE_BYTES = 32;
+const SENT_AT_BYTES = 8;
+/** 25 bytes, in whole words. */
+const TRACE_BYTES = 32;
+
+const SENT_AT = 1;
+const TRACE = 2;
 
 /** Correlation of a message that expects no answer. */
 export const NO_CORRELATION = 0;
 export const NO_DEADLINE = 0;
+export const NO_SCOPE = 0;
 
 /** Record kinds of the kernel itself; a protocol's messages are numbered from FIRST_MESSAGE_KIND. */
 export const REPLY_KIND = 1;
@@ -26,6 +41,12 @@ export const FAILURE_KIND = 2;
 export const CANCEL_KIND = 3;
 /** What an answer's record is turned into once it was taken out of turn; see answers-ahead.ts. */
 export const SETTLED_KIND = 4;
+/** One item of a streaming answer. */
+export const ITEM_KIND = 5;
+/** The asker takes more items of a stream: the correlation says which, the value how many. */
+export const DEMAND_KIND = 6;
+/** An ask was handed on; its answer will come from the sender of this record. */
+export const FORWARDED_KIND = 7;
 export const FIRST_MESSAGE_KIND = 16;
 
 export interface Envelope {
@@ -34,24 +55,52 @@ export interface Envelope {
   readonly correlation: number;
   readonly incarnation: number;
   readonly deadlineMs: number;
+  readonly scope: number;
+  /** On the monotonic clock; 0 if the message is not one of those that are measured. */
+  readonly sentAtMs: number;
+  readonly trace: TraceContext | undefined;
 }
 
+/** Bytes that the envelope takes with its extras. */
+export function envelopeBytes({ sentAtMs, trace }: Envelope): number {
+  return ENVELOPE_BYTES + (sentAtMs === 0 ? 0 : SENT_AT_BYTES) + (trace === undefined ? 0 : TRACE_BYTES);
+}
+
+/** Writes the envelope in front of a value that begins at `offset + envelopeBytes(envelope)`. */
 export function writeEnvelope(memory: SharedMemory, offset: number, envelope: Envelope): void {
   const word = offset >> 2;
+  const { sentAtMs, trace } = envelope;
   memory.i32[word] = envelope.to;
   memory.i32[word + 1] = envelope.from;
   memory.i32[word + 2] = envelope.correlation;
   memory.i32[word + 3] = envelope.incarnation;
   memory.f64[(offset + 16) >> 3] = envelope.deadlineMs;
+  memory.i32[word + 6] = envelope.scope;
+  memory.i32[word + 7] = (sentAtMs === 0 ? 0 : SENT_AT) | (trace === undefined ? 0 : TRACE);
+  if (sentAtMs !== 0) memory.f64[(offset + ENVELOPE_BYTES) >> 3] = sentAtMs;
+  if (trace !== undefined) writeTraceContext(memory.u8, offset + ENVELOPE_BYTES + (sentAtMs === 0 ? 0 : SENT_AT_BYTES), trace);
 }
 
-export function readEnvelope(memory: Pick<SharedMemory, 'i32' | 'f64'>, offset: number): Envelope {
+type ReadableMemory = Pick<SharedMemory, 'u8' | 'i32' | 'f64'>;
+
+/** Bytes of the envelope that was written at `offset`, with its extras. */
+export function writtenEnvelopeBytes(memory: ReadableMemory, offset: number): number {
+  const flags = memory.i32[(offset >> 2) + 7]!;
+  return ENVELOPE_BYTES + ((flags & SENT_AT) === 0 ? 0 : SENT_AT_BYTES) + ((flags & TRACE) === 0 ? 0 : TRACE_BYTES);
+}
+
+export function readEnvelope(memory: ReadableMemory, offset: number): Envelope {
   const word = offset >> 2;
+  const flags = memory.i32[word + 7]!;
+  const measured = (flags & SENT_AT) !== 0;
   return {
     to: memory.i32[word]! >>> 0,
     from: memory.i32[word + 1]! >>> 0,
     correlation: memory.i32[word + 2]! >>> 0,
     incarnation: memory.i32[word + 3]!,
     deadlineMs: memory.f64[(offset + 16) >> 3]!,
+    scope: memory.i32[word + 6]! >>> 0,
+    sentAtMs: measured ? memory.f64[(offset + ENVELOPE_BYTES) >> 3]! : 0,
+    trace: (flags & TRACE) === 0 ? undefined : readTraceContext(memory.u8, offset + ENVELOPE_BYTES + (measured ? SENT_AT_BYTES : 0)),
   };
 }

@@ -3,7 +3,7 @@ import { compileCodec, type Codec } from 'atomics-ring-buffer';
 import { SpillwayError } from './errors.ts';
 import { untypedValue } from './untyped-value.ts';
 
-interface Failure {
+export interface Failure {
   code: string;
   message: string;
   details: unknown;

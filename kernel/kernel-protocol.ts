@@ -29,6 +29,73 @@ export const kernelProtocol = defineProtocol('kernel', {
     request: { properties: { name: { type: 'string' } } },
     reply: { properties: { address: { type: 'uint32' } } },
   },
+  /** A thread to the guardian: link me to the thread of this address. */
+  connect: { lane: 'control', request: { properties: { to: { type: 'uint32' } } } },
+  /** The guardian's answer to that where there is nobody. */
+  unreachable: { lane: 'control', request: { properties: { to: { type: 'uint32' } } } },
+  /** Between threads: tell me, under this number, when that actor of yours has ended. */
+  watch: { lane: 'control', request: { properties: { target: { type: 'uint32' }, id: { type: 'uint32' } } } },
+  unwatch: { lane: 'control', request: { properties: { target: { type: 'uint32' }, id: { type: 'uint32' } } } },
+  /** Between threads: the actor that you watch under this number has ended. */
+  terminated: {
+    lane: 'control',
+    request: {
+      properties: {
+        id: { type: 'uint32' },
+        address: { type: 'uint32' },
+        reason: { enum: ['stopped', 'crashed', 'unknown'] },
+        message: { type: 'string' },
+      },
+    },
+  },
+  /** Between threads: an actor of mine and one of yours fail together. */
+  link: { lane: 'control', request: { properties: { from: { type: 'uint32' }, to: { type: 'uint32' } } } },
+  /** Between threads: the cancel scope of messages that I have sent you was cancelled. */
+  fence: { lane: 'control', request: { properties: { scope: { type: 'uint32' } } } },
+  /** A thread to the guardian: this actor of mine is known by this name from now on. */
+  register: {
+    lane: 'control',
+    request: { properties: { name: { type: 'string' }, address: { type: 'uint32' } } },
+    reply: { properties: {} },
+  },
+  /** A thread to the guardian: who is in this group? It is told of changes from then on. */
+  followGroup: {
+    lane: 'control',
+    request: { properties: { group: { type: 'string' } } },
+    reply: { properties: { version: { type: 'uint32' }, members: { elements: { type: 'uint32' } } } },
+  },
+  joinGroup: {
+    lane: 'control',
+    request: { properties: { group: { type: 'string' }, address: { type: 'uint32' } } },
+    reply: { properties: {} },
+  },
+  leaveGroup: {
+    lane: 'control',
+    request: { properties: { group: { type: 'string' }, address: { type: 'uint32' } } },
+    reply: { properties: {} },
+  },
+  /** The guardian to the threads that follow a group: these are its members now. */
+  groupChanged: {
+    lane: 'control',
+    request: { properties: { group: { type: 'string' }, version: { type: 'uint32' }, members: { elements: { type: 'uint32' } } } },
+  },
+  /** A thread to the guardian: I want to be told of dead letters, or no longer. */
+  followDeadLetters: { lane: 'control', request: { properties: { follow: { type: 'boolean' } } }, reply: { properties: {} } },
+  /** Any thread to the guardian, who tells those that follow: a message was not handled. */
+  deadLetter: {
+    lane: 'telemetry',
+    request: {
+      properties: {
+        to: { type: 'uint32' },
+        from: { type: 'uint32' },
+        actor: { type: 'string' },
+        protocol: { type: 'string' },
+        message: { type: 'string' },
+        reason: { type: 'string' },
+        timeMs: { type: 'float64' },
+      },
+    },
+  },
   /** A thread to the guardian: my actor is up. */
   started: { lane: 'control', request: { properties: { incarnation: { type: 'int32' } } } },
   /** A thread to the guardian: my actor failed, in its start or later; I am about to end. */

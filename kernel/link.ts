@@ -14,6 +14,8 @@ export type LinkBuffers = Readonly<Record<Lane, SharedArrayBuffer>>;
 export interface PeerLink {
   /** Address of the actor that the peer's thread is for. */
   readonly peer: Address;
+  /** What the peer's thread shows of its actors; see board.ts. */
+  readonly board: SharedArrayBuffer;
   readonly outbound: LinkBuffers;
   readonly inbound: LinkBuffers;
 }
@@ -30,9 +32,9 @@ export function createLink(sizes: LaneSizes): LinkBuffers {
   };
 }
 
-/** The same link from the other end. @param self the address that the other end shall know this one by */
-export function reverseLink(link: PeerLink, self: Address): PeerLink {
-  return { peer: self, outbound: link.inbound, inbound: link.outbound };
+/** The same link from the other end. @param self the address and board that the other end shall know this one by */
+export function reverseLink(link: PeerLink, self: Pick<PeerLink, 'peer' | 'board'>): PeerLink {
+  return { ...self, outbound: link.inbound, inbound: link.outbound };
 }
 
 /** The sending ends of a link. */

@@ -32,6 +32,23 @@ export function plainFields(fields: unknown): LogFields {
   return Object.fromEntries(Object.entries(fields as LogFields).map(([key, value]) => [key, text(value)]));
 }
 
+/**
+ * What sends lines to whoever writes them.
+ * @param post 0 or a refusal; throws where a field cannot be sent
+ */
+export function postLog(post: (record: LogRecord) => number, lost: () => void): (record: LogRecord) => void {
+  return (record) => {
+    let result: number;
+    try {
+      result = post(record);
+    } catch {
+      // Fields may hold anything, an Error most of all; whoever logs must not fail for it.
+      result = post({ ...record, fields: plainFields(record.fields) });
+    }
+    if (result < 0) lost();
+  };
+}
+
 /** A log whose lines go through `emit`; lines below `minimum` cost one comparison. */
 export function createLog(actor: string, minimum: LogLevel, clock: Clock, emit: (record: LogRecord) => void): Log {
   const at =

@@ -2,14 +2,16 @@
  * What every thread shows to all others without being asked: one block of words and two of counters
  * in the system's shared memory, readable even while the thread hangs or is dead.
  */
-import { Doorbell, SharedCounters, SharedWords } from 'atomics-ring-buffer';
+import { LANES, type Lane } from './lanes.ts';
+import { LatencyHistogram } from './telemetry/latency-histogram.ts';
+import { Doorbell, SharedCounters, SharedTallies, SharedWords } from 'atomics-ring-buffer';
 
 /** The states of a thread, as numbers in its state word. */
 export const THREAD_STATES = ['vacant', 'starting', 'running', 'stopping', 'stopped', 'crashed', 'restarting'] as const;
 export type ThreadState = (typeof THREAD_STATES)[number];
 
 const BELL_WORDS = ['bell'] as const;
-const STATE_WORDS = ['state', 'incarnation', 'restarts', 'turns'] as const;
+const STATE_WORDS = ['state', 'incarnation', 'restarts', 'turns', 'handling', 'places', 'deadLetterListeners'] as const;
 
 /** Why a message was not handled. A closed list: every lost message is counted under one of these. */
 export const DEAD_LETTER_REASONS = [
@@ -20,11 +22,17 @@ export const DEAD_LETTER_REASONS = [
   'stale_reply',
   'reply_refused',
   'abandoned',
+  'actor_stopped',
+  'fenced',
+  'lane_full',
 ] as const;
 export type DeadLetterReason = (typeof DEAD_LETTER_REASONS)[number];
 
-const MESSAGE_COUNTERS = ['handled', 'failed', 'refused', 'telemetryLost'] as const;
-export const THREAD_COUNTERS = [...MESSAGE_COUNTERS, ...DEAD_LETTER_REASONS] as const;
+/** Messages that a mailbox shed by its policy; `expired` is among the dead letters already. */
+const SHED_COUNTERS = ['dropped_newest', 'dropped_oldest', 'conflated', 'flushed'] as const;
+
+const MESSAGE_COUNTERS = ['sent', 'handled', 'failed', 'refused', 'telemetryLost', 'deadLettersUntold'] as const;
+export const THREAD_COUNTERS = [...MESSAGE_COUNTERS, ...DEAD_LETTER_REASONS, ...SHED_COUNTERS] as const;
 export type ThreadCounter = (typeof THREAD_COUNTERS)[number];
 
 /** How many counters of its own an actor may declare. */
@@ -33,8 +41,11 @@ const ACTOR_COUNTER_PLACES = Array.from({ length: MAX_ACTOR_COUNTERS }, (_, inde
 
 const STATE_OFFSET = SharedWords.bytes(BELL_WORDS);
 const COUNTERS_OFFSET = STATE_OFFSET + SharedWords.bytes(STATE_WORDS);
-const ACTOR_COUNTERS_OFFSET = COUNTERS_OFFSET + SharedCounters.bytes(THREAD_COUNTERS);
-const BLOCK_BYTES = ACTOR_COUNTERS_OFFSET + SharedCounters.bytes(ACTOR_COUNTER_PLACES);
+const ACTOR_COUNTERS_OFFSET = COUNTERS_OFFSET + SharedTallies.bytes(THREAD_COUNTERS);
+const LATENCIES_OFFSET = ACTOR_COUNTERS_OFFSET + SharedCounters.bytes(ACTOR_COUNTER_PLACES);
+/** Whole cache lines, and doubles at places that are theirs. */
+const LATENCY_BYTES = Math.ceil(LatencyHistogram.bytes / 128) * 128;
+const BLOCK_BYTES = LATENCIES_OFFSET + LANES.length * LATENCY_BYTES;
 
 /** Allocates the blocks of a system of at most `maxThreads` threads. */
 export function createSystemMemory(maxThreads: number): SharedArrayBuffer {
@@ -47,8 +58,11 @@ export function threadCapacity(memory: SharedArrayBuffer): number {
 
 export class ThreadBlock {
   readonly doorbell: Doorbell;
-  readonly counters: SharedCounters<ThreadCounter>;
+  /** Written by the thread itself only. */
+  readonly counters: SharedTallies<ThreadCounter>;
   readonly #words: SharedWords<(typeof STATE_WORDS)[number]>;
+  readonly #plain: Int32Array;
+  readonly #handlingIndex: number;
   readonly #memory: SharedArrayBuffer;
   readonly #offset: number;
 
@@ -57,7 +71,8 @@ export class ThreadBlock {
     this.#offset = thread * BLOCK_BYTES;
     this.doorbell = new Doorbell(...new SharedWords(memory, this.#offset, BELL_WORDS).place('bell'));
     this.#words = new SharedWords(memory, this.#offset + STATE_OFFSET, STATE_WORDS);
-    this.counters = new SharedCounters(memory, this.#offset + COUNTERS_OFFSET, THREAD_COUNTERS);
+    [this.#plain, this.#handlingIndex] = this.#words.place('handling');
+    this.counters = new SharedTallies(memory, this.#offset + COUNTERS_OFFSET, THREAD_COUNTERS);
   }
 
   get state(): ThreadState {
@@ -94,9 +109,43 @@ export class ThreadBlock {
     this.#words.add('turns', 1);
   }
 
+  /** Slot of the actor whose handler runs, or 0: a watchdog names it when `turns` stands still. */
+  get handling(): number {
+    return this.#words.load('handling');
+  }
+
+  /** A plain store, as it is made twice for each message; a reader sees it a moment late. */
+  set handling(slot: number) {
+    this.#plain[this.#handlingIndex] = slot;
+  }
+
+  /** Threads that want to be told of dead letters; kept in the guardian's block. */
+  get deadLetterListeners(): number {
+    return this.#words.load('deadLetterListeners');
+  }
+
+  set deadLetterListeners(count: number) {
+    this.#words.store('deadLetterListeners', count);
+  }
+
+  /** How many places of the thread's board have been in use. */
+  get places(): number {
+    return this.#words.load('places');
+  }
+
+  set places(count: number) {
+    this.#words.store('places', count);
+  }
+
   /** The counters that the thread's actor declares, in the order of `names`. */
   actorCounters<Name extends string>(names: readonly Name[]): SharedCounters<Name> {
     return new SharedCounters(this.#memory, this.#offset + ACTOR_COUNTERS_OFFSET, names);
+  }
+
+  /** How long messages took from their senders to their handlers, for each lane of this thread. */
+  get latencies(): Record<Lane, LatencyHistogram> {
+    const at = (index: number): LatencyHistogram => new LatencyHistogram(this.#memory, this.#offset + LATENCIES_OFFSET + index * LATENCY_BYTES);
+    return Object.fromEntries(LANES.map((lane, index) => [lane, at(index)])) as Record<Lane, LatencyHistogram>;
   }
 
   /** Forgets what a former actor in this place has shown. */
@@ -105,6 +154,8 @@ export class ThreadBlock {
     this.incarnation = 0;
     this.#words.store('restarts', 0);
     this.#words.store('turns', 0);
+    this.#words.store('handling', 0);
+    this.#words.store('places', 0);
     for (const name of THREAD_COUNTERS) this.counters.add(name, -this.counters.read(name));
     const actorCounters = this.actorCounters(ACTOR_COUNTER_PLACES);
     for (const name of ACTOR_COUNTER_PLACES) actorCounters.add(name, -actorCounters.read(name));

@@ -28,6 +28,8 @@ export interface ThreadBoot extends ThreadSettings {
   readonly incarnation: number;
   readonly name: string;
   readonly system: SharedArrayBuffer;
+  /** What the thread shows of its actors; see board.ts. */
+  readonly board: SharedArrayBuffer;
   readonly links: readonly PeerLink[];
   /** Brings the memory of later links; a `linkReady` message says when to look. */
   readonly port: MessagePort;

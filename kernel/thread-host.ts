@@ -5,65 +5,39 @@
  * It lives on a thread of its own so that all this goes on while the application's thread is blocked.
  */
 import { SpscObserver } from 'atomics-ring-buffer';
-import { MessageChannel, Worker, type MessagePort, type ResourceLimits } from 'node:worker_threads';
+import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
 import {
   ACTOR_SLOT,
   APPLICATION_THREAD,
   GUARDIAN_THREAD,
   KERNEL_SLOT,
   addressOf,
+  isSpawned,
   nextActorSlot,
+  slotOf,
   threadOf,
   type Address,
 } from './address.ts';
+import { Board } from './board.ts';
+import { Directory } from './directory.ts';
 import type { Handlers, MessageContext } from './handlers.ts';
 import { SpillwayError } from './errors.ts';
-import { kernelProtocol, type KernelSpec } from './kernel-protocol.ts';
-import { DEFAULT_LANE_SIZES, type LaneSizes } from './lanes.ts';
+import type { KernelSpec } from './kernel-protocol.ts';
+import { DEFAULT_LANE_SIZES } from './lanes.ts';
 import { createLink, reverseLink, type LinkBuffers, type PeerLink } from './link.ts';
 import { LogWriter, type Log } from './log.ts';
-import { siblingModule, type ActorSource, type ThreadBoot } from './thread-boot.ts';
+import type { ThreadBoot } from './thread-boot.ts';
+import type { HostedThread, ThreadExit, ThreadSpec } from './thread-spec.ts';
 import { ThreadBlock, threadCapacity } from './thread-block.ts';
 import type { ThreadRuntime } from './thread-runtime.ts';
+import { describe, newWorker } from './worker.ts';
 
 /** The part of its deadline that a stopping thread is told of; the rest is for its way out. */
 const STOP_PART = 0.8;
 const STOP_RETRY_MS = 5;
 
-export interface ThreadSpec {
-  /** Unique in the system; what `resolve` finds. */
-  readonly name: string;
-  readonly source: ActorSource;
-  /** Capacity of the lanes into the thread, from each peer; what is not given is the default. */
-  readonly mailbox?: Partial<LaneSizes>;
-  /** Whether it makes native calls: such a thread is never terminated, only asked to end. */
-  readonly native?: boolean;
-  readonly resourceLimits?: HeapLimits;
-}
-
-/** Node's bounds of a worker's heap that make sense for an actor; a thread that exceeds them ends like one that crashed. */
-export type HeapLimits = Pick<ResourceLimits, 'maxYoungGenerationSizeMb' | 'maxOldGenerationSizeMb'>;
-
-/** How a thread ended. */
-export interface ThreadExit {
-  readonly reason: 'stopped' | 'crashed';
-  readonly whileStarting: boolean;
-  readonly code: string;
-  readonly message: string;
-  readonly stack: string;
-}
-
-/** One thread of the system, through all its lives. */
-export interface HostedThread {
-  readonly id: number;
-  /** Of its actor; never that of an actor that was there before. */
-  readonly address: Address;
-  readonly spec: ThreadSpec;
-  readonly incarnation: number;
-  readonly alive: boolean;
-}
-
 interface Hosted extends HostedThread {
+  readonly board: SharedArrayBuffer;
   incarnation: number;
   alive: boolean;
   worker: Worker | undefined;
@@ -86,16 +60,50 @@ export class ThreadHost {
   /** The application's end of the port by which it is given links. */
   readonly #applicationPort: MessagePort;
   readonly #applicationLinks = new Map<number, PeerLink>();
+  readonly #applicationBoard: SharedArrayBuffer;
+  readonly #directory: Directory;
+  readonly #deadLetterFollowers = new Set<number>();
 
   constructor(runtime: ThreadRuntime, boot: ThreadBoot) {
     this.#runtime = runtime;
     this.#boot = boot;
     this.#applicationPort = boot.port;
     this.#writer = new LogWriter(boot.logLevel);
+    // The application is the one thread that the guardian is linked to from the beginning.
+    this.#applicationBoard = boot.links[0]!.board;
+    this.#directory = new Directory({
+      watch: (target, onEnd) => runtime.bonds.watch(runtime.cellAt(KERNEL_SLOT)!, target, onEnd),
+      tellMembers: (thread, group, version, members) => {
+        if (thread === GUARDIAN_THREAD) runtime.cellAt(KERNEL_SLOT)!.handlers['groupChanged']!({ group, version, members } as never, undefined as never);
+        else runtime.tell(thread, 'groupChanged', { group, version, members });
+      },
+    });
   }
 
   /** The guardian's part of the kernel protocol. */
-  readonly handlers: Pick<Handlers<KernelSpec>, 'resolve' | 'started' | 'crashed' | 'log'> = {
+  readonly handlers: Partial<Handlers<KernelSpec>> = {
+    connect: ({ to }, message) => this.connect(threadOf(message.from), to),
+    register: ({ name, address }) => {
+      if (this.#hostedNamed(name) !== undefined) throw new SpillwayError('name_taken', `An actor was started as '${name}'; choose another name.`, { details: { name } });
+      this.#directory.register(name, address);
+      return {};
+    },
+    followGroup: ({ group }, { from }) => this.#directory.follow(group, threadOf(from)),
+    joinGroup: ({ group, address }) => {
+      this.#directory.join(group, address);
+      return {};
+    },
+    leaveGroup: ({ group, address }) => {
+      this.#directory.leave(group, address);
+      return {};
+    },
+    followDeadLetters: ({ follow }, { from }) => {
+      this.#followDeadLetters(threadOf(from), follow);
+      return {};
+    },
+    deadLetter: (letter) => {
+      for (const thread of this.#deadLetterFollowers) this.#runtime.tellOnce(thread, 'deadLetter', letter);
+    },
     resolve: ({ name }, message) => ({ address: this.#resolve(name, message.from) }),
     started: (notice, message) => this.#onStarted(message, notice.incarnation),
     crashed: (notice, message) => this.#onCrashed(message, notice),
@@ -116,6 +124,7 @@ export class ThreadHost {
     const hosted: Hosted = {
       id,
       address: addressOf(id, slot),
+      board: Board.create(),
       spec,
       incarnation: 0,
       alive: false,
@@ -152,6 +161,7 @@ export class ThreadHost {
       incarnation: hosted.incarnation,
       name: hosted.spec.name,
       system: this.#boot.system,
+      board: hosted.board,
       links: [...hosted.links.values()],
       port: channel.port2,
       source: hosted.spec.source,
@@ -234,15 +244,36 @@ export class ThreadHost {
   #resolve(name: string, from: Address): Address {
     const requester = threadOf(from);
     // It may have been removed since it asked; a link to it would stand in the way of the next actor there.
-    if (requester !== APPLICATION_THREAD && this.#hostedAt(from) === undefined) {
+    if (requester !== APPLICATION_THREAD && requester !== GUARDIAN_THREAD && this.#hostedAt(from) === undefined) {
       throw new SpillwayError('actor_unknown', 'Who asked has been removed.', { details: { name } });
     }
-    const hosted = [...this.#threads.values()].find((thread) => thread.spec.name === name);
-    if (hosted === undefined) {
+    const address = this.#hostedNamed(name)?.address ?? this.#directory.lookUp(name);
+    if (address === undefined) {
       throw new SpillwayError('actor_unknown', `There is no actor named '${name}'.`, { details: { name } });
     }
-    this.#connect(requester, hosted.id);
-    return hosted.address;
+    this.#connect(requester, threadOf(address));
+    return address;
+  }
+
+  #hostedNamed(name: string): Hosted | undefined {
+    for (const hosted of this.#threads.values()) if (hosted.spec.name === name) return hosted;
+    return undefined;
+  }
+
+  /** Links a thread to that of the address, or tells it that there is nobody. */
+  connect(from: number, to: Address): void {
+    const thread = threadOf(to);
+    const isThere = thread <= GUARDIAN_THREAD || (this.#threads.has(thread) && (isSpawned(slotOf(to)) || this.#hostedAt(to) !== undefined));
+    // The guardian and the application have links to all that there are, or get them now.
+    if (isThere) this.#connect(from, thread);
+    else if (from === GUARDIAN_THREAD) this.#runtime.unreachable(to);
+    else this.#runtime.tell(from, 'unreachable', { to });
+  }
+
+  #followDeadLetters(thread: number, follow: boolean): void {
+    if (follow) this.#deadLetterFollowers.add(thread);
+    else this.#deadLetterFollowers.delete(thread);
+    this.#block(GUARDIAN_THREAD).deadLetterListeners = this.#deadLetterFollowers.size;
   }
 
   #linksOf(thread: number): Map<number, PeerLink> | undefined {
@@ -250,22 +281,23 @@ export class ThreadHost {
     return this.#threads.get(thread)?.links;
   }
 
-  /** Links two threads in both directions, or one to itself, unless they are linked. */
+  /** Links two threads in both directions, unless they are linked. */
   #connect(from: number, to: number): void {
     if (this.#linksOf(to)?.has(from) === true) return;
-    if (from === to) {
-      // An actor may tell itself something: one set of lanes, of which its thread has both ends.
-      const lanes = this.#lanesInto(to);
-      this.#giveLink(to, { peer: this.#addressAt(to), outbound: lanes, inbound: lanes });
-      return;
-    }
-    const link: PeerLink = { peer: this.#addressAt(to), outbound: this.#lanesInto(to), inbound: this.#lanesInto(from) };
+    // What an actor tells itself, or another on its thread, takes no link.
+    if (from === to) return;
+    const link: PeerLink = { peer: this.#addressAt(to), board: this.#boardAt(to), outbound: this.#lanesInto(to), inbound: this.#lanesInto(from) };
     this.#giveLink(from, link);
-    this.#giveLink(to, reverseLink(link, this.#addressAt(from)));
+    this.#giveLink(to, reverseLink(link, { peer: this.#addressAt(from), board: this.#boardAt(from) }));
   }
 
   #addressAt(thread: number): Address {
     return this.#threads.get(thread)?.address ?? addressOf(thread, ACTOR_SLOT);
+  }
+
+  #boardAt(thread: number): SharedArrayBuffer {
+    if (thread === GUARDIAN_THREAD) return this.#boot.board;
+    return this.#threads.get(thread)?.board ?? this.#applicationBoard;
   }
 
   /** The thread whose actor has this address, unless that actor has been removed. */
@@ -286,11 +318,11 @@ export class ThreadHost {
     // A thread that is not alive gets all its links when it starts.
     if (port === undefined || hosted?.alive === false) return;
     port.postMessage(link);
-    this.#tell(thread, 'linkReady', {});
+    this.#runtime.tell(thread, 'linkReady', {});
   }
 
   #tell(thread: number, name: keyof KernelSpec, notice: Record<string, unknown>): number {
-    return this.#runtime.tell(addressOf(thread, KERNEL_SLOT), kernelProtocol, name, notice);
+    return this.#runtime.tellOnce(thread, name, notice);
   }
 
   #onStarted(message: MessageContext, incarnation: number): void {
@@ -330,17 +362,16 @@ export class ThreadHost {
 
   /** Tells every peer that the thread has ended, and how far it had read that peer's lanes. */
   #sayDown(hosted: Hosted, final: boolean): void {
+    this.#directory.forget(hosted.id);
+    this.#followDeadLetters(hosted.id, false);
     for (const [peer, link] of hosted.links) {
-      // It has a link to itself, if it ever looked itself up.
-      if (peer === hosted.id) continue;
       const controlConsumed = new SpscObserver(link.inbound.control).consumerPosition;
       const dataConsumed = new SpscObserver(link.inbound.data).consumerPosition;
       if (peer === GUARDIAN_THREAD) {
         this.#runtime.peerDown(hosted.address, final, { control: controlConsumed, data: dataConsumed });
       } else {
-        this.#tell(peer, 'peerDown', {
+        this.#runtime.tell(peer, 'peerDown', {
           actor: hosted.address,
-          incarnation: hosted.incarnation,
           final,
           controlConsumed,
           dataConsumed,
@@ -348,25 +379,4 @@ export class ThreadHost {
       }
     }
   }
-}
-
-/** @throws SpillwayError `actor_start_failed`, for instance when the actor's arguments cannot be cloned */
-function newWorker(boot: ThreadBoot, resourceLimits: HeapLimits = {}): Worker {
-  try {
-    return new Worker(new URL(siblingModule('thread-entry', import.meta.url)), {
-      workerData: boot,
-      transferList: [boot.port],
-      name: boot.name,
-      resourceLimits,
-    });
-  } catch (error) {
-    const reason = describe(error).message;
-    throw new SpillwayError('actor_start_failed', `No thread could be made for ${boot.name}: ${reason}`, { cause: error });
-  }
-}
-
-function describe(error: unknown): { message: string; stack: string } {
-  return error instanceof Error
-    ? { message: error.message, stack: error.stack ?? '' }
-    : { message: String(error), stack: '' };
 }

@@ -1,67 +1,92 @@
 /**
- * The runtime of one thread: its links, its actors, its asks and its loop. The application's thread,
- * the guardian and every actor's thread run the same code.
+ * The runtime of one thread: its links, its actors, its messages and its time. The application's thread,
+ * the guardian and every actor's thread run the same code; thread-loop.ts makes it go round.
  *
- * The loop handles up to TURN_LIMIT records, runs the timers that are due, then waits. Only its own
- * thread enters anything here.
+ * Nothing here waits, and only its own thread enters anything here.
  */
-import { EventLoopWait, PhasedWait, type WaitStrategy } from 'atomics-ring-buffer';
-import { ActorRef, type AskOptions, type Courier } from './actor-ref.ts';
-import type { ActorCell } from './actor-cell.ts';
+import { BACK_PRESSURED } from 'atomics-ring-buffer';
+import { ActorCell } from './actor-cell.ts';
+import { ActorRef, type Courier } from './actor-ref.ts';
+import { ActorTable, type ActorEnd, type TableHost } from './actor-table.ts';
+import type { ActorDefinition, Behaviour } from './actor.ts';
 import { GUARDIAN_THREAD, KERNEL_SLOT, addressOf, slotOf, threadOf, type Address } from './address.ts';
-import { Asks, type ConsumedPositions } from './asks.ts';
+import type { Asks, ConsumedPositions } from './asks.ts';
+import { Board, DEAD_LETTERED } from './board.ts';
+import { Bonds, type BondHost } from './bonds.ts';
 import type { Clock } from './clock.ts';
+import { DeadLetters, type LostReason } from './dead-letters.ts';
 import { Dispatcher } from './dispatcher.ts';
-import { NO_CORRELATION, NO_DEADLINE, type Envelope } from './envelope.ts';
-import { kernelProtocol } from './kernel-protocol.ts';
+import type { CancelScope } from './flow/cancel-scope.ts';
+import { Handling, type HandlingHost } from './handling.ts';
+import { kernelProtocol, type KernelSpec } from './kernel-protocol.ts';
+import type { Lane } from './lanes.ts';
+import type { Letter } from './letter.ts';
 import { attachReceiver, type PeerLink } from './link.ts';
-import { createLog, plainFields, type Log, type LogLevel, type LogRecord } from './log.ts';
-import { Outbox } from './outbox.ts';
-import type { Message, Protocol, ProtocolSpec } from './protocol.ts';
-import { Receiver } from './receiver.ts';
+import { createLog, postLog, type Log, type LogLevel, type LogRecord } from './log.ts';
+import { Post, Sender, type PostHost } from './post.ts';
+import type { Protocol, ProtocolSpec } from './protocol.ts';
+import { Receiver, type ReceiverHost } from './receiver.ts';
+import { RunQueue } from './run-queue.ts';
+import { Scopes, type ScopesHost } from './scopes.ts';
+import { Streams, type StreamHost } from './streams.ts';
+import type { LatencyHistogram } from './telemetry/latency-histogram.ts';
+import { runInTraceContext } from './telemetry/tracing.ts';
 import { ThreadBlock } from './thread-block.ts';
-import { TimerQueue, type Timer } from './timer-queue.ts';
+import { TimerWheel, type Timer } from './time/timer-wheel.ts';
 import { Transmitter } from './transmitter.ts';
 
 /** Records handled before the loop looks at timers and, if it has one, at the event loop. */
-const TURN_LIMIT = 256;
-/** The longest sleep: a bound on every wait, and how often an idle thread shows that it lives. */
-const IDLE_MS = 1_000;
-/** The longest that a stream of records keeps a thread from its event loop. */
-const LOOP_TURN_MS = 1;
-/** How often a thread that parks gives its event loop a chance (ports, exits, profilers). */
-const PARKED_LOOP_TURN_MS = 50;
+export const TURN_LIMIT = 256;
+/** How soon a thread with something to send again looks: nobody rings when a lane gets room. */
+const RETRY_MS = 1;
 
 export interface ThreadRuntimeOptions {
-  /** Address of the actor that the thread is for; it goes with everything the thread sends. */
+  /** Address of the actor that the thread is for. */
   readonly self: Address;
   readonly incarnation: number;
   readonly system: SharedArrayBuffer;
+  /** What this thread shows of its actors. */
+  readonly board: SharedArrayBuffer;
   readonly clock: Clock;
-  readonly waiting: 'park' | 'event_loop';
-  /** See PhasedWait; 0 where busy threads outnumber cores. */
-  readonly maxSpins: number;
   readonly logLevel: LogLevel;
-  /** Called when a handler fails with anything but a SpillwayError. */
-  onDefect(error: unknown, actor: string): void;
+  /** Called when a handler of the thread's own actor fails with anything but a SpillwayError. */
+  onDefect(error: unknown): void;
+  /** Gives a spawned actor its context and starts it. */
+  behaviourOf(cell: ActorCell, definition: ActorDefinition, args: unknown, incarnation: number): Behaviour<ProtocolSpec> | Promise<Behaviour<ProtocolSpec>>;
+  /** Asks for a link to the thread of this address; `addLink` or `unreachable` is called in time. */
+  connect(to: Address): void;
 }
 
-export class ThreadRuntime implements Courier {
+/** It is what its parts need of their thread, so they are given the runtime itself. */
+export class ThreadRuntime implements BondHost, HandlingHost, PostHost, ReceiverHost, ScopesHost, StreamHost, TableHost {
   readonly self: Address;
   readonly thread: number;
   readonly incarnation: number;
   readonly clock: Clock;
   readonly block: ThreadBlock;
+  readonly board: Board;
+  readonly queue = new RunQueue();
+  readonly transmitter: Transmitter;
+  readonly scopes: Scopes;
+  readonly streams: Streams;
+  readonly handling: Handling;
+  readonly table: ActorTable;
+  readonly bonds: Bonds;
+  readonly receiver: Receiver;
+  readonly post: Post;
   readonly #options: ThreadRuntimeOptions;
-  readonly #transmitter: Transmitter;
-  readonly #asks: Asks;
-  readonly #receiver: Receiver;
+  readonly #courier: Courier;
+  readonly #deadLetters: DeadLetters;
   readonly #dispatcher: Dispatcher;
-  readonly #timers = new TimerQueue();
-  readonly #blockingWait: WaitStrategy;
-  readonly #loopWait: EventLoopWait;
-  #waiting: 'park' | 'event_loop';
+  readonly #timers: TimerWheel;
+  readonly #latencies: Readonly<Record<Lane, LatencyHistogram>>;
+  /** Those who wait for a link, by thread. */
+  readonly #connecting = new Map<number, ((linked: boolean) => void)[]>();
+  /** The thread's own actor once it takes no messages any more. */
+  #retired: ActorCell | undefined;
+  /** When the loop will wake by itself. */
   #wakeAtMs = Infinity;
+  #isInTurn = false;
   #ended = false;
 
   constructor(options: ThreadRuntimeOptions) {
@@ -71,125 +96,238 @@ export class ThreadRuntime implements Courier {
     this.thread = threadOf(options.self);
     this.incarnation = options.incarnation;
     this.clock = clock;
-    this.#waiting = options.waiting;
     this.block = new ThreadBlock(options.system, this.thread);
-    this.#transmitter = new Transmitter(options.system, this.block);
-    this.#asks = new Asks({
-      transmitter: this.#transmitter,
-      nowMs: () => clock.monotonicMs(),
-      after: (delayMs, run) => this.after(delayMs, run),
-      envelope: (to, correlation, deadlineMs) => this.#envelope(to, correlation, deadlineMs),
-    });
-    this.#receiver = new Receiver({
-      incarnation: options.incarnation,
-      block: this.block,
-      clock,
-      asks: this.#asks,
-      transmitter: this.#transmitter,
-      onIdle: (cell) => this.#onIdle(cell),
-      onDefect: (error, actor) => options.onDefect(error, actor),
-    });
+    this.board = new Board(options.board);
+    this.#latencies = this.block.latencies;
+    this.#timers = new TimerWheel(clock.monotonicMs());
+    this.transmitter = new Transmitter(options.system, this.block, (to) => this.#connect(to));
+    this.scopes = new Scopes(this);
+    this.streams = new Streams(this);
+    this.handling = new Handling(this);
+    this.table = new ActorTable(this);
+    this.bonds = new Bonds(this);
+    this.receiver = new Receiver(this);
+    this.post = new Post(this);
+    this.#courier = new Sender(this.post, this.self);
+    this.#deadLetters = new DeadLetters(options.system, this.block, clock, (letter) => this.#tellGuardian('deadLetter', letter));
     this.#dispatcher = new Dispatcher(
-      (...record) => this.#receiver.deliver(...record),
-      () => this.#receiver.handle(),
+      (...record) => this.receiver.deliver(...record),
+      () => this.receiver.handle(),
+      {
+        control: () => this.receiver.handleLocalControl(),
+        data: () => this.receiver.handleLocalData(),
+        hasWork: () => this.queue.hasWork,
+      },
     );
-    this.#blockingWait = new PhasedWait(this.block.doorbell, { maxSpins: options.maxSpins });
-    this.#loopWait = new EventLoopWait(this.block.doorbell);
   }
 
-  // ---- peers and actors ------------------------------------------------------------------------
+  get asks(): Asks {
+    return this.post.asks;
+  }
+
+  // ---- links -------------------------------------------------------------------------------------
 
   addLink(link: PeerLink): void {
-    const known = this.#transmitter.peerAt(threadOf(link.peer));
-    if (known === link.peer) return;
-    // The thread's place was given to another actor, and the link is here before the news of it.
-    if (known !== undefined) this.#dispatcher.retire(known);
-    this.#transmitter.add(link.peer, link.outbound);
-    this.#dispatcher.add(link.peer, attachReceiver(link.inbound));
+    const thread = threadOf(link.peer);
+    const known = this.transmitter.peerAt(thread);
+    if (known !== link.peer) {
+      // The thread's place was given to another actor, and the link is here before the news of it.
+      if (known !== undefined) this.#dispatcher.retire(known);
+      this.transmitter.add(link);
+      this.#dispatcher.add(link.peer, attachReceiver(link.inbound));
+    }
+    this.#linked(thread, true);
+  }
+
+  /** There is no way to this address. */
+  unreachable(to: Address): void {
+    this.transmitter.markGone(to);
+    this.#linked(threadOf(to), false);
+  }
+
+  /** Resolves once there is a link to the thread of this address; false if there is nobody. */
+  connected(to: Address): Promise<boolean> {
+    const thread = threadOf(to);
+    if (thread === this.thread || this.transmitter.peerAt(thread) !== undefined) return Promise.resolve(true);
+    if (this.transmitter.reaches(to)) return Promise.resolve(false);
+    return new Promise((resolve) => {
+      this.#connect(to);
+      this.#connecting.get(thread)?.push(resolve);
+    });
+  }
+
+  #connect(to: Address): void {
+    const thread = threadOf(to);
+    if (this.#connecting.has(thread)) return;
+    this.#connecting.set(thread, []);
+    this.#options.connect(to);
+  }
+
+  #linked(thread: number, linked: boolean): void {
+    const waiting = this.#connecting.get(thread);
+    this.#connecting.delete(thread);
+    for (const resolve of waiting ?? []) resolve(linked);
   }
 
   /** A peer has ended; if for good, its links are let go. */
   peerDown(peer: Address, final: boolean, consumed: ConsumedPositions): void {
     // What it answered before it ended may still lie in its lanes, which control overtakes.
     this.#dispatcher.settleAnswers(peer);
-    this.#asks.peerDown(peer, final, consumed);
-    if (!final) return;
-    this.#transmitter.remove(peer);
-    this.#dispatcher.retire(peer);
+    this.asks.peerDown(peer, final, consumed);
+    this.streams.peerDown(threadOf(peer));
+    if (final) {
+      this.transmitter.remove(peer);
+      this.#dispatcher.retire(peer);
+    }
+    this.bonds.peerDown(peer, final);
   }
+
+  // ---- actors ------------------------------------------------------------------------------------
 
   /** Says that `addActor` will come for the thread's actor; until then its messages wait. */
   expectActor(): void {
-    this.#receiver.expect(slotOf(this.self));
+    this.receiver.expect(slotOf(this.self));
   }
 
-  /** The thread's actor handles no more messages; those that wait stay in their lanes. */
+  /** Adds the thread's caretaker or its own actor. */
+  addActor(cell: ActorCell): void {
+    // A terminated life had no last moment to count what it had in its hands.
+    this.block.counters.add('abandoned', this.board.reopen(cell.place, cell.name));
+    this.table.add(cell);
+    this.receiver.arrived(cell.slot);
+  }
+
+  /**
+   * The thread's actor handles nothing any more. What comes for it is kept as for one that is yet to
+   * start; what it has in its hands it may finish.
+   */
   retireActor(): void {
-    this.#receiver.retire(slotOf(this.self));
+    const cell = this.table.at(slotOf(this.self));
+    if (cell === undefined) return;
+    this.#retired = cell;
+    this.table.remove(cell);
+    this.receiver.expect(cell.slot);
+  }
+
+  /** Ends the actors that the thread's own has spawned. */
+  async stopChildren(): Promise<void> {
+    const own = this.#retired ?? this.table.at(slotOf(this.self));
+    await Promise.all([...(own?.children ?? [])].toReversed().map((child) => this.table.stop(child, 'shutdown')));
+    await this.table.settled();
   }
 
   /** Counts the messages that end unanswered because the thread ends now. */
   abandonMessages(): void {
-    this.#receiver.abandon();
+    let abandoned = this.receiver.stashed;
+    for (const cell of this.#cells()) {
+      if (cell.isKernel) continue;
+      const open = this.board.openMessages(cell.place);
+      this.board.count(cell.place, DEAD_LETTERED, open);
+      abandoned += open;
+    }
+    this.block.counters.add('abandoned', abandoned);
   }
 
   /** Whether an actor has a message in its hands. */
-  get handling(): boolean {
-    return this.#receiver.handling;
+  get isHandling(): boolean {
+    for (const cell of this.#cells()) if ((cell.inFlight?.size ?? 0) > 0) return true;
+    return false;
   }
 
-  addActor(cell: ActorCell): void {
-    this.#receiver.add(cell);
-  }
-
-  /** Whether nothing waits in any lane and no actor has a message in its hands. */
+  /** Whether nothing waits in any lane or queue, and no actor has a message in its hands. */
   get idle(): boolean {
-    return !this.#receiver.busy && !this.#dispatcher.hasWork();
+    return this.handling.outbox.isEmpty && !this.isHandling && !this.#dispatcher.hasWork();
   }
 
-  // ---- sending -----------------------------------------------------------------------------------
-
-  /** @see ActorRef.tell */
-  tell(to: Address, protocol: Protocol, name: string, request: unknown): number {
-    const message = protocol.message(name);
-    const envelope = this.#envelope(to, NO_CORRELATION, NO_DEADLINE);
-    return explaining(message, request, () =>
-      this.#transmitter.send(message.lane, message.kind, envelope, message.request, request),
-    );
+  *#cells(): Iterable<ActorCell> {
+    yield* this.table.cells;
+    if (this.#retired !== undefined) yield this.#retired;
   }
 
-  /** @see ActorRef.ask */
-  async ask(to: Address, protocol: Protocol, name: string, request: unknown, options: AskOptions): Promise<unknown> {
-    const message = protocol.message(name);
-    return explaining(message, request, () => this.#asks.ask(to, `${protocol.name}.${name}`, message, request, options));
+  // ---- what the parts need of their thread -----------------------------------------------------------
+
+  nowMs(): number {
+    return this.clock.monotonicMs();
   }
 
-  ref<Spec extends ProtocolSpec>(name: string, address: Address, protocol: Protocol<Spec>): ActorRef<Spec> {
-    return new ActorRef(this, name, address, protocol);
+  scope = (id: number): CancelScope | undefined => this.scopes.of(id);
+
+  forward(letter: Letter, to: ActorRef, name: string, request: unknown): number {
+    return this.post.forward(letter, to, name, request);
+  }
+
+  cellAt(slot: number): ActorCell | undefined {
+    return this.table.at(slot);
+  }
+
+  behaviourOf(cell: ActorCell, definition: ActorDefinition, args: unknown, incarnation: number) {
+    return this.#options.behaviourOf(cell, definition, args, incarnation);
+  }
+
+  deadLetter(letter: Letter, reason: LostReason, cell: ActorCell): void {
+    this.#deadLetters.lost(letter, reason, cell);
+  }
+
+  onDefect(error: unknown, cell: ActorCell): void {
+    this.table.fail(cell, error);
+  }
+
+  onThreadDefect(error: unknown): void {
+    this.#options.onDefect(error);
+  }
+
+  onEnd(cell: ActorCell, end: ActorEnd): void {
+    this.streams.endOf(cell);
+    this.bonds.ended(cell, end);
+  }
+
+  /** Whoever `deliver` or the run queue found busy takes data again. */
+  onIdle(blocker: object): void {
+    this.#dispatcher.unblock(blocker);
+    if (blocker instanceof ActorCell) this.queue.schedule(blocker);
+    this.wake();
+  }
+
+  traced(letter: Letter, cell: ActorCell, run: () => unknown): unknown {
+    return runInTraceContext(letter.envelope.trace!, `${cell.protocol.name}.${letter.message.name}`, run);
+  }
+
+  measured(lane: Lane, latencyMs: number): void {
+    this.#latencies[lane].record(latencyMs * 1_000);
+  }
+
+  tellFence(thread: number, scope: number): void {
+    this.tell(thread, 'fence', { scope });
+  }
+
+  /** Tells another thread's caretaker, again and again until its lane has room. */
+  tell(thread: number, name: keyof KernelSpec & string, notice: Record<string, unknown>): void {
+    const to = addressOf(thread, KERNEL_SLOT);
+    this.handling.outbox.send(() => this.#courier.tell(to, kernelProtocol, name, notice) !== BACK_PRESSURED);
+  }
+
+  // ---- messages of the thread itself -------------------------------------------------------------------
+
+  ref<Spec extends ProtocolSpec>(name: string, address: Address, protocol: Protocol<Spec>, courier: Courier = this.#courier): ActorRef<Spec> {
+    return new ActorRef(courier, name, address, protocol);
+  }
+
+  /** Tells a caretaker without trying again. @returns 0 or a refusal */
+  tellOnce(thread: number, name: keyof KernelSpec & string, notice: unknown): number {
+    return this.#courier.tell(addressOf(thread, KERNEL_SLOT), kernelProtocol, name, notice);
+  }
+
+  #tellGuardian(name: keyof KernelSpec & string, notice: unknown): number {
+    return this.tellOnce(GUARDIAN_THREAD, name, notice);
   }
 
   /** A log whose lines go to the guardian; the guardian itself gives its own writer. */
   log(actor: string, write?: (record: LogRecord) => void): Log {
-    const guardian = addressOf(GUARDIAN_THREAD, KERNEL_SLOT);
-    const post = (record: LogRecord): number => this.tell(guardian, kernelProtocol, 'log', record);
-    const send = (record: LogRecord): void => {
-      let result: number;
-      try {
-        result = post(record);
-      } catch {
-        // Fields may hold anything, an Error most of all; whoever logs must not fail for it.
-        result = post({ ...record, fields: plainFields(record.fields) });
-      }
-      if (result < 0) this.block.counters.add('telemetryLost');
-    };
+    const send = postLog((record) => this.#tellGuardian('log', record), () => this.block.counters.add('telemetryLost'));
     return createLog(actor, this.#options.logLevel, this.clock, write ?? send);
   }
 
-  #envelope(to: Address, correlation: number, deadlineMs: number): Envelope {
-    return { to, from: this.self, correlation, incarnation: this.incarnation, deadlineMs };
-  }
-
-  // ---- the loop ----------------------------------------------------------------------------------
+  // ---- time and turns ----------------------------------------------------------------------------------
 
   /** Runs `run` on this thread's loop once `delayMs` have passed. */
   after(delayMs: number, run: () => void): Timer {
@@ -202,80 +340,60 @@ export class ThreadRuntime implements Courier {
 
   /** Makes the loop look again; any code of this thread may call it. */
   wake(): void {
-    this.block.doorbell.ring();
+    if (!this.#isInTurn) this.block.doorbell.ring();
   }
 
-  /** Changes how the thread waits, from the next wait on. */
-  set waiting(waiting: 'park' | 'event_loop') {
-    this.#waiting = waiting;
+  /** Whether there is a message that could be handled now. */
+  readonly hasWork = (): boolean => this.#dispatcher.hasWork();
+
+  get isEnded(): boolean {
+    return this.#ended;
   }
 
   /**
    * Handles what waits now, up to one turn's worth. For callbacks of the event loop that must not
    * overtake messages which were sent before; never from within a handler.
+   * @returns how many
    */
-  handleWaiting(): number {
+  handleWaiting(limit = TURN_LIMIT): number {
     let handled = 0;
-    while (handled < TURN_LIMIT && !this.#ended && this.#dispatcher.next()) handled++;
+    this.#isInTurn = true;
+    try {
+      while (handled < limit && !this.#ended && this.#dispatcher.next()) handled++;
+    } finally {
+      this.#isInTurn = false;
+    }
     return handled;
   }
 
-  /** Runs until `end` is called. */
-  async run(): Promise<void> {
-    let loopTurnAtMs = 0;
-    while (!this.#ended) {
-      const handled = this.handleWaiting();
-      this.block.countTurn();
-      const nowMs = this.clock.monotonicMs();
+  /** Runs the timers that are due, and tries again what found no room. @returns how many timers ran */
+  advance(nowMs: number): number {
+    this.#isInTurn = true;
+    try {
       const ran = this.#timers.advance(nowMs);
-      this.#receiver.outbox.flush();
-      // A thread that is about to park first lets run what handlers do once their promises are settled; on
-      // an event loop that happens by itself.
-      const hasContinuations = this.#waiting === 'park' && handled + ran > 0 && this.#receiver.handling;
-      if (nowMs >= loopTurnAtMs || hasContinuations) {
-        await nextLoopTurn();
-        loopTurnAtMs = nowMs + (this.#waiting === 'park' ? PARKED_LOOP_TURN_MS : LOOP_TURN_MS);
-      } else await Promise.resolve();
-      if (this.#ended || handled === TURN_LIMIT) continue;
-      const sleepMs = this.#sleepMs(nowMs);
-      if (this.#waiting === 'event_loop') await this.#loopWait.wait(this.#dispatcher.hasWork, sleepMs);
-      else this.#blockingWait.wait(this.#dispatcher.hasWork, Math.min(sleepMs, PARKED_LOOP_TURN_MS));
+      this.handling.outbox.flush();
+      this.post.sends.flush();
+      if (ran > 0) this.scopes.expire();
+      return ran;
+    } finally {
+      this.#isInTurn = false;
     }
-    this.#loopWait.dispose();
   }
 
-  /** Ends the loop; what is still asked is answered with `actor_stopped`. */
-  end(): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#asks.close();
-    this.wake();
-  }
-
-  #onIdle(blocker: object): void {
-    this.#dispatcher.unblock(blocker);
-    this.wake();
-  }
-
-  #sleepMs(nowMs: number): number {
+  /** How long the loop may sleep if nothing comes. */
+  sleepMs(nowMs: number, atMostMs: number): number {
     const untilTimer = this.#timers.nextDueMs - nowMs;
-    const untilRetry = this.#receiver.outbox.isEmpty ? Infinity : Outbox.RETRY_MS;
-    const sleepMs = Math.max(0, Math.min(IDLE_MS, untilTimer, untilRetry));
+    const untilRetry = this.handling.outbox.isEmpty && this.post.sends.isEmpty ? Infinity : RETRY_MS;
+    const sleepMs = Math.max(0, Math.min(atMostMs, untilTimer, untilRetry));
     this.#wakeAtMs = nowMs + sleepMs;
     return sleepMs;
   }
-}
 
-/** The codec only notices that a value does not fit; the validator says where and why. */
-function explaining<T>(message: Message, request: unknown, send: () => T): T {
-  try {
-    return send();
-  } catch (error) {
-    message.validate(request);
-    throw error;
+  /** Ends the thread's part in the system; what is still asked ends with `actor_stopped`. */
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.post.close();
+    this.block.doorbell.ring();
   }
-}
-
-function nextLoopTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

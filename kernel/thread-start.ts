@@ -3,38 +3,35 @@ import assert from 'node:assert';
 import { isMainThread, workerData } from 'node:worker_threads';
 import type { ActorDefinition } from './actor.ts';
 import { GUARDIAN_THREAD, threadOf } from './address.ts';
-import { Caretaker } from './caretaker.ts';
+import { Caretaker, linksOf } from './caretaker.ts';
 import { systemClock } from './clock.ts';
 import type { ActorSource, ThreadBoot } from './thread-boot.ts';
 import { ThreadHost } from './thread-host.ts';
+import { ThreadLoop } from './thread-loop.ts';
 import { ThreadRuntime } from './thread-runtime.ts';
+import { systemRandom } from './time/random.ts';
 
 export async function startThread(): Promise<void> {
   assert(!isMainThread, 'A thread entry runs in a worker thread.');
   const boot = workerData as ThreadBoot;
-  const runtime = new ThreadRuntime({
-    self: boot.self,
-    incarnation: boot.incarnation,
-    system: boot.system,
-    clock: systemClock,
-    // Modules and native models load through the event loop; the actor's own choice holds once it has started.
-    waiting: 'event_loop',
-    maxSpins: boot.maxSpins,
-    logLevel: boot.logLevel,
-    onDefect: (error) => void caretaker.crash(error),
-  });
-  for (const link of boot.links) runtime.addLink(link);
-  const caretaker: Caretaker = new Caretaker({
-    runtime,
+  const caretaker = new Caretaker({
+    makeRuntime: (hooks) =>
+      new ThreadRuntime({ self: boot.self, incarnation: boot.incarnation, system: boot.system, board: boot.board, clock: systemClock, logLevel: boot.logLevel, ...hooks }),
     name: boot.name,
-    port: boot.port,
+    random: systemRandom,
+    port: linksOf(boot.port),
     native: boot.native,
+    setWaiting: (waiting) => (loop.waiting = waiting),
     exit(code) {
       runtime.end();
       process.exit(code);
     },
-    ...(threadOf(boot.self) === GUARDIAN_THREAD ? { host: new ThreadHost(runtime, boot) } : {}),
+    ...(threadOf(boot.self) === GUARDIAN_THREAD ? { makeHost: (made: ThreadRuntime) => new ThreadHost(made, boot) } : {}),
   });
+  const { runtime } = caretaker;
+  // Modules and native models load through the event loop; the actor's own choice holds once it has started.
+  const loop = new ThreadLoop(runtime, boot.maxSpins);
+  for (const link of boot.links) runtime.addLink(link);
   // A defect outside any handler ends the actor the same way; Node would end the thread at once and
   // with it, if a native call is in flight, the process.
   process.on('uncaughtException', (error) => void caretaker.crash(error));
@@ -43,7 +40,7 @@ export async function startThread(): Promise<void> {
   process.on('exit', () => runtime.abandonMessages());
   // Before the first turn of the loop, which must already know that an actor is coming.
   const started = caretaker.start(() => loadDefinition(boot.source), boot.source.args);
-  await Promise.all([started, runtime.run()]);
+  await Promise.all([started, loop.run()]);
 }
 
 async function loadDefinition(source: ActorSource): Promise<ActorDefinition> {

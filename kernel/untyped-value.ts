@@ -11,17 +11,40 @@
  * The bytes are checked by one walk over their structure before msgpackr sees them, which needs no
  * recursion and no memory. The sender takes the same walk over its own bytes: what cannot be read
  * fails where it is written, before it is published.
+ *
+ * A value for an actor of the same thread is copied without bytes where it is made of everyday
+ * parts. Whatever else it holds sends the whole of it through the bytes, so the two cannot disagree.
  */
+import { Buffer } from 'node:buffer';
 import { Packr } from 'msgpackr';
 import { SpillwayError } from './errors.ts';
 
 export const NESTING_DEPTH_MAX = 64;
+/** msgpackr counts the keys of an object in 16 bits, and refuses more. */
+const KEYS_MAX = 0xffff;
 
 const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
 const FORBIDDEN_KEY_BYTES_MAX = Math.max(...[...FORBIDDEN_KEYS].map((key) => key.length));
 
+const TYPED_ARRAY_EXTENSION = 0x74;
 /** undefined, bigint, typed array, timestamp: data that msgpackr copies out of the bytes. */
-const EXTENSIONS: ReadonlySet<number> = new Set([0x00, 0x42, 0x74, 0xff]);
+const EXTENSIONS: ReadonlySet<number> = new Set([0x00, 0x42, TYPED_ARRAY_EXTENSION, 0xff]);
+
+/** By msgpackr's code of their type, which is the first byte of the extension. */
+const TYPED_ARRAYS = [
+  Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, Float32Array, Float64Array,
+  BigInt64Array, BigUint64Array,
+] as const;
+const ARRAY_BUFFER_CODE = 16;
+const DATA_VIEW_CODE = 17;
+
+type TypedArrayCopy = new (original: object) => object;
+
+/** What the copy of an array of this constructor is made with. */
+const TYPED_ARRAY_COPIES: ReadonlyMap<unknown, TypedArrayCopy> = new Map<unknown, TypedArrayCopy>([
+  ...TYPED_ARRAYS.map((constructor) => [constructor, constructor as TypedArrayCopy] as const),
+  [Buffer, Uint8Array],
+]);
 
 const packr = new Packr({
   useRecords: false,
@@ -60,7 +83,73 @@ export const untypedValue = {
       throw new SpillwayError('value_refused', message, { cause });
     }
   },
+
+  /**
+   * The same as `decode(encode(value))` by way of a plain Uint8Array, with the same limits.
+   * @throws {SpillwayError} `value_refused` for what `encode` or `decode` refuses.
+   */
+  copy(value: unknown): unknown {
+    try {
+      return copyOf(value, 0);
+    } catch {
+      // Not of everyday parts only, or to be refused, or a getter threw: the bytes decide and say why.
+      return untypedValue.decode(new Uint8Array(untypedValue.encode(value)));
+    }
+  },
 };
+
+/** Thrown to `copy` and no further, so it needs no stack of its own. */
+const NOT_EVERYDAY = new TypeError('This value is copied by way of its bytes.');
+
+/** Goes by the same marks as msgpackr: the type, then the constructor. `depth` counts what is around. */
+function copyOf(value: unknown, depth: number): unknown {
+  switch (typeof value) {
+    case 'string': return everydayText(value);
+    case 'number': return value + 0; // -0 becomes 0.
+    case 'boolean': case 'bigint': case 'undefined': return value;
+    case 'object': return value === null ? null : copyOfObject(value, depth);
+    default: throw NOT_EVERYDAY;
+  }
+}
+
+/** Lone surrogates do not come back as they went, nor, without msgpackr's native part, a leading U+FEFF. */
+function everydayText(text: string): string {
+  if (!text.isWellFormed() || text.charCodeAt(0) === 0xfeff) throw NOT_EVERYDAY;
+  return text;
+}
+
+function copyOfObject(value: object, depth: number): object {
+  const { constructor } = value;
+  if (constructor === Object) return copyOfRecord(value as Readonly<Record<string, unknown>>, depth);
+  if (constructor === Array && Array.isArray(value)) return copyOfArray(value, depth);
+  // Unlike `value.getTime()` this refuses an object that only says it were a Date.
+  if (constructor === Date) return new Date(Date.prototype.getTime.call(value));
+  const TypedArray = TYPED_ARRAY_COPIES.get(constructor);
+  if (TypedArray === undefined || !ArrayBuffer.isView(value)) throw NOT_EVERYDAY;
+  return new TypedArray(value);
+}
+
+function copyOfRecord(record: Readonly<Record<string, unknown>>, depth: number): object {
+  const keys = Object.keys(record);
+  // msgpackr asks the object itself for its own keys.
+  const isOdd = record['hasOwnProperty'] !== Object.prototype.hasOwnProperty;
+  if (depth >= NESTING_DEPTH_MAX || keys.length > KEYS_MAX || isOdd) throw NOT_EVERYDAY;
+  const copy: Record<string, unknown> = {};
+  for (const key of keys) {
+    if (FORBIDDEN_KEYS.has(key)) throw NOT_EVERYDAY;
+    copy[everydayText(key)] = copyOf(record[key], depth + 1);
+  }
+  return copy;
+}
+
+function copyOfArray(array: readonly unknown[], depth: number): object {
+  if (depth >= NESTING_DEPTH_MAX) throw NOT_EVERYDAY;
+  const { length } = array;
+  const copy: unknown[] = [];
+  // By index, as msgpackr does, so that a hole becomes undefined.
+  for (let i = 0; i < length; i++) copy.push(copyOf(array[i], depth + 1));
+  return copy;
+}
 
 /** One token of MessagePack, by its specification: what it is, and how far it reaches. */
 interface Token {
@@ -172,7 +261,15 @@ function extension(view: DataView, at: number, head: number, payload: number): T
   if (at + head >= view.byteLength) throw refused('it ends too early');
   const type = view.getUint8(at + head);
   if (!EXTENSIONS.has(type)) throw refused(`it holds an extension of type ${type}, which is not plain data`);
+  if (type === TYPED_ARRAY_EXTENSION) checkTypedArray(view, at + head + 1, payload);
   return scalar(head + 1 + payload);
+}
+
+/** A subclass, or a type that msgpackr does not know, is packed with a code that nothing reads. */
+function checkTypedArray(view: DataView, at: number, payload: number): void {
+  const code = payload > 0 && at < view.byteLength ? view.getUint8(at) : -1;
+  const isKnown = (code >= 0 && code < TYPED_ARRAYS.length) || code === ARRAY_BUFFER_CODE || code === DATA_VIEW_CODE;
+  if (!isKnown) throw refused('it holds a typed array of a type that cannot be read back');
 }
 
 function scalar(bytes: number): Token {

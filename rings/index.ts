@@ -8,6 +8,8 @@ export type { CodecErrorCode } from './codec/codec-error.ts';
 export { compileCodec } from './codec/codec.ts';
 export type { Codec, CodecOptions, DecodeOptions } from './codec/codec.ts';
 export type { Memory } from './codec/memory.ts';
+export { compileCopier } from './codec/copier.ts';
+export type { Copier } from './codec/copier.ts';
 export { defineSchema } from './codec/schema.ts';
 export type { JtdSchema, JtdType, NumberType, TypedArrays } from './codec/schema.ts';
 export type { UntypedCodec } from './codec/untyped-part.ts';
@@ -53,7 +55,7 @@ export type {
 } from './ring.ts';
 export type { RingCounters, RingOptions } from './ring-memory.ts';
 export { SharedMemory } from './shared-memory.ts';
-export { SharedCounters, SharedWords } from './shared-words.ts';
+export { SharedCounters, SharedTallies, SharedWords } from './shared-words.ts';
 export { SpscObserver, createSpscRing } from './spsc-memory.ts';
 export type { SpscRingOptions } from './spsc-memory.ts';
 export { SpscConsumer, SpscProducer } from './spsc-ring.ts';

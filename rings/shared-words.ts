@@ -76,3 +76,51 @@ export class SharedCounters<Name extends string> {
     return Object.fromEntries(this.names.map((name) => [name, this.read(name)])) as Record<Name, number>;
   }
 }
+
+/**
+ * Named counters that one thread alone adds to, and any thread reads. An addition is a plain load and
+ * store, some twenty times cheaper than an atomic one; hence for what is counted with every message.
+ *
+ * Why plain accesses are safe: there is one writer, so nothing is added to a stale value; an aligned
+ * 64-bit store is one instruction on the 64-bit machines that Node runs on, so no reader sees half of
+ * one. A reader may see a count a moment late. Sums stay exact up to 2^53.
+ */
+export class SharedTallies<Name extends string> {
+  readonly names: readonly Name[];
+  readonly #cells: Float64Array;
+  readonly #index: ReadonlyMap<Name, number>;
+
+  static bytes(names: readonly string[]): number {
+    return blockBytes(names.length, 8);
+  }
+
+  constructor(buffer: SharedArrayBuffer, byteOffset: number, names: readonly Name[]) {
+    this.names = names;
+    this.#cells = new Float64Array(buffer, byteOffset, names.length);
+    this.#index = new Map(names.map((name, index) => [name, index]));
+  }
+
+  /** For the one writer. */
+  add(name: Name, delta = 1): void {
+    this.#cells[this.#index.get(name)!]! += delta;
+  }
+
+  /** Where a counter stands, for `addAt`. */
+  indexOf(name: Name): number {
+    return this.#index.get(name)!;
+  }
+
+  /** `add` without looking up the name. */
+  addAt(index: number, delta = 1): void {
+    this.#cells[index]! += delta;
+  }
+
+  read(name: Name): number {
+    return this.#cells[this.#index.get(name)!]!;
+  }
+
+  /** All counters at about one moment. */
+  snapshot(): Record<Name, number> {
+    return Object.fromEntries(this.names.map((name) => [name, this.read(name)])) as Record<Name, number>;
+  }
+}

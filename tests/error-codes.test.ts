@@ -9,8 +9,11 @@ const ERROR_CLASSES = ['SpillwayError', 'RingError', 'CodecError'];
 
 /** Files that throw with a code they were handed. Where it is typed by its table, the compiler checks it. */
 const HANDED_CODES: Readonly<Record<string, string>> = {
+  'kernel/actor-table.ts': 'typed KernelErrorCode',
+  'kernel/admin/admin-client.ts': 'typed AdminFailureCode',
   'kernel/asks.ts': 'typed KernelErrorCode',
   'kernel/failure.ts': 'the code that another thread threw, brought back as it was',
+  'kernel/waiting-sends.ts': 'typed KernelErrorCode',
   'kernel/thread-host.ts': 'the code that the start of an actor threw, or actor_start_failed',
   'actors/inference/gguf/parser.ts': 'typed InferenceErrorCode',
   'actors/storage/sqlite-connection.ts': 'typed StorageErrorCode',

@@ -92,7 +92,7 @@ describe('the rules themselves', () => {
   it.each([
     ['top-level names', topLevel, 'src/a.ts', 'kernel/a.ts'],
     ['top-level files', topLevel, 'notes.txt', 'README.md'],
-    ['camelCase', fileName, 'kernel/timerQueue.ts', 'kernel/timer-queue.ts'],
+    ['camelCase', fileName, 'kernel/timerQueue.ts', 'kernel/time/timer-wheel.ts'],
     ['underscores', fileName, 'tests/a_b/c.test.ts', 'tests/a-b/c.test.ts'],
     ['names without a job', fileName, 'kernel/utils.ts', 'kernel/utilization.ts'],
     ['folders without a job', fileName, 'actors/common/a.ts', 'actors/commons/a.ts'],

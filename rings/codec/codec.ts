@@ -22,25 +22,16 @@
  * optional property that is `undefined` is left out, and properties that the schema does not name
  * are dropped (the validator at the edge refuses those).
  */
-import { CodecError } from './codec-error.ts';
-import { blockForm } from './forms/block.ts';
-import { listForm, mapForm } from './forms/list.ts';
-import { nullableForm } from './forms/nullable.ts';
-import { booleanForm, enumForm, numberForm, timestampForm } from './forms/scalar.ts';
-import { structForm } from './forms/struct.ts';
-import { textForm } from './forms/text.ts';
-import { untypedForm } from './forms/untyped.ts';
-import { variantForm } from './forms/variant.ts';
+import { EMITTERS } from './emitters.ts';
 import { Generator } from './generator.ts';
-import type { Emitters } from './generator.ts';
 import { isVariable, layoutOf } from './layout.ts';
 import type { Layout } from './layout.ts';
 import type { Memory } from './memory.ts';
 import { damaged, endOf, isRecord, misfit, overflow, setOwn } from './runtime.ts';
 import type { JtdType, JtdSchema } from './schema.ts';
 import { readText, textByteLength, textBytes, writeText } from './strings.ts';
-import { UntypedPart } from './untyped-part.ts';
-import type { UntypedCodec } from './untyped-part.ts';
+import { untypedPartOf } from './untyped-part.ts';
+import type { UntypedCodec, UntypedPart } from './untyped-part.ts';
 
 export interface Codec<T> {
   /**
@@ -76,21 +67,6 @@ export interface CodecOptions {
   readonly untyped?: UntypedCodec;
 }
 
-const EMITTERS: Emitters = {
-  boolean: booleanForm,
-  number: numberForm,
-  timestamp: timestampForm,
-  enum: enumForm,
-  text: textForm,
-  block: blockForm,
-  list: listForm,
-  map: mapForm,
-  untyped: untypedForm,
-  nullable: nullableForm,
-  struct: structForm,
-  variant: variantForm,
-};
-
 const RUNTIME = { isRecord, setOwn, misfit, overflow, damaged, endOf, textByteLength, textBytes, writeText, readText };
 
 interface Functions {
@@ -110,12 +86,8 @@ export function compileCodec<const S extends JtdSchema>(schema: S, options?: Cod
 export function compileCodec<T>(schema: JtdSchema, options?: CodecOptions): Codec<T>;
 export function compileCodec(schema: JtdSchema, options: CodecOptions = {}): Codec<unknown> {
   const layout = layoutOf(schema);
-  const usesUntyped = hasUntyped(layout);
-  if (usesUntyped && options.untyped === undefined) {
-    throw new CodecError('schema_unsupported', '', 'the schema has the empty form {}, which needs the option `untyped`.');
-  }
-  const source = sourceOf(layout, usesUntyped);
-  const untyped = usesUntyped && options.untyped !== undefined ? new UntypedPart(options.untyped) : undefined;
+  const untyped = untypedPartOf(layout, options.untyped);
+  const source = sourceOf(layout, untyped !== undefined);
   // What of a schema gets into the source is said in generator.ts.
   // oxlint-disable-next-line typescript/no-implied-eval -- Compiling is this file's job.
   const instantiate = new Function('runtime', 'untyped', source) as Instantiate;
@@ -178,15 +150,4 @@ ${decode}
 function openRecord(out: Generator): void {
   out.line('const { u8, view } = memory;');
   out.line('const end = endOf(u8.length, offset, length);');
-}
-
-function hasUntyped(layout: Layout): boolean {
-  switch (layout.form) {
-    case 'untyped': return true;
-    case 'nullable': return hasUntyped(layout.inner);
-    case 'list': case 'map': return hasUntyped(layout.item);
-    case 'struct': return layout.fields.some((field) => hasUntyped(field.layout));
-    case 'variant': return layout.structs.some(hasUntyped);
-    default: return false;
-  }
 }

@@ -1,11 +1,12 @@
 /**
  * What the emitters of the schema's forms (`forms/*.ts`) write to, and how they reach each other.
  *
- * The three functions of a codec are emitted as straight code over a few locals:
+ * The three functions of a codec, and its copier, are emitted as straight code over a few locals:
  *
  *   byteLength(value)                        size: bytes so far
  *   encode(value, memory, offset, length)    at: where the variable part goes on; end
  *   decode(memory, offset, length, views)    at, end
+ *   copy(value)
  *
  * Everything is inlined, so `at` stays in a register and each function reads as the layout does.
  * Text of a schema gets into the source only as JSON string literals and as local names that are
@@ -21,6 +22,8 @@ export interface FormEmitter<L extends Layout> {
   write(out: Generator, layout: L, value: string, position: Position): void;
   /** Reads and checks a value, moves `at`, and returns the expression that holds the value. */
   read(out: Generator, layout: L, position: Position): string;
+  /** Checks `value` as `write` does, and returns the expression that holds what `read` would give. */
+  copy(out: Generator, layout: L, value: string): string;
 }
 
 /** An expression for a byte position: a local, or a local plus a constant (`offset + 12`). */
@@ -57,6 +60,10 @@ export class Generator {
     return this.#emitter(layout).read(this, layout, position);
   }
 
+  copy(layout: Layout, value: string): string {
+    return this.#emitter(layout).copy(this, layout, value);
+  }
+
   line(code: string): void {
     this.#lines.push('  '.repeat(this.#indent) + code);
   }
@@ -82,7 +89,7 @@ export class Generator {
     return name;
   }
 
-  /** Declares a constant outside of the three functions and returns its name. */
+  /** Declares a constant outside of the functions and returns its name. */
   constant(hint: string, code: string): string {
     const name = this.name(hint);
     this.#constants.push(`const ${name} = ${code};`);

@@ -5,11 +5,35 @@
  * follows with the same value. They are let go by that `encode`, or by the next `byteLength`.
  */
 import { CodecError } from './codec-error.ts';
+import type { Layout } from './layout.ts';
 
 /** Encodes any value; the runtime's kernel provides one with msgpackr. */
 export interface UntypedCodec {
   encode(value: unknown): Uint8Array;
   decode(bytes: Uint8Array): unknown;
+  /** The same as `decode(encode(value))`, only faster; without it a copier takes that way. */
+  copy?(value: unknown): unknown;
+}
+
+/**
+ * The part that a schema of this layout needs, if any.
+ * @throws {CodecError} `schema_unsupported` when it needs one and there is no codec for it.
+ */
+export function untypedPartOf(layout: Layout, codec: UntypedCodec | undefined): UntypedPart | undefined {
+  if (!hasUntyped(layout)) return undefined;
+  if (codec !== undefined) return new UntypedPart(codec);
+  throw new CodecError('schema_unsupported', '', 'the schema has the empty form {}, which needs the option `untyped`.');
+}
+
+function hasUntyped(layout: Layout): boolean {
+  switch (layout.form) {
+    case 'untyped': return true;
+    case 'nullable': return hasUntyped(layout.inner);
+    case 'list': case 'map': return hasUntyped(layout.item);
+    case 'struct': return layout.fields.some((field) => hasUntyped(field.layout));
+    case 'variant': return layout.structs.some(hasUntyped);
+    default: return false;
+  }
 }
 
 export class UntypedPart {
@@ -52,6 +76,17 @@ export class UntypedPart {
       return this.#codec.decode(bytes);
     } catch (cause) {
       throw new CodecError('bad_untyped', path, 'the untyped value could not be decoded.', { cause });
+    }
+  }
+
+  /** What `take` and `read` would make of `value`. */
+  copy(value: unknown, path: string): unknown {
+    // A copy of the bytes here too, because the injected codec may keep parts of them.
+    if (this.#codec.copy === undefined) return this.read(new Uint8Array(this.#encode(value, path)), path);
+    try {
+      return this.#codec.copy(value);
+    } catch (cause) {
+      throw new CodecError('bad_value', path, 'the untyped value could not be copied.', { cause });
     }
   }
 

@@ -99,7 +99,7 @@ export interface FaultyIngestionArgs {
 export const failingIngestion = defineActor<IngestionSpec, FaultyIngestionArgs>({
   ...realIngestion,
   start(context, { file }) {
-    return realIngestion.start(context.incarnation === 1 ? { ...context, counters: failingCounters(context, file) } : context, undefined);
+    return realIngestion.start(context.incarnation === 1 ? withCounters(context, failingCounters(context, file)) : context, undefined);
   },
 });
 
@@ -111,4 +111,15 @@ function failingCounters({ counters }: ActorContext, file: number): ActorContext
     if (name === 'files' && counters.read('files') === file) throw new Error('a fault in mid-run');
   };
   return failing;
+}
+
+/** The same context but for its counters; its methods stay its own. */
+function withCounters(context: ActorContext, counters: ActorContext['counters']): ActorContext {
+  return new Proxy(context, {
+    get(target, property) {
+      if (property === 'counters') return counters;
+      const value: unknown = Reflect.get(target, property, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
 }

@@ -1,8 +1,8 @@
 import { SharedMemory } from 'atomics-ring-buffer';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { addressOf, formatAddress, nextActorSlot, slotOf, threadOf } from '../../kernel/address.ts';
-import { ENVELOPE_BYTES, readEnvelope, writeEnvelope } from '../../kernel/envelope.ts';
+import { BOARD_PLACES, FIRST_SPAWNED_PLACE, GENERATIONS, MAX_THREADS, addressOf, formatAddress, isSpawned, nextActorSlot, placeOf, slotOf, spawnedSlot, threadOf } from '../../kernel/address.ts';
+import { ENVELOPE_BYTES, envelopeBytes, readEnvelope, writeEnvelope, writtenEnvelopeBytes } from '../../kernel/envelope.ts';
 
 const uint32 = fc.nat(2 ** 32 - 1);
 
@@ -14,26 +14,44 @@ test('an envelope is read as it was written, wherever it lies', () => {
     correlation: uint32,
     incarnation: fc.nat(2 ** 31 - 1),
     deadlineMs: fc.double({ noNaN: true, min: 0 }),
+    scope: uint32,
+    sentAtMs: fc.double({ noNaN: true, min: 0 }).map((ms) => ms || 0),
+    trace: fc.option(fc.constant({ traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331', traceFlags: 1 }), { nil: undefined }),
   });
   fc.assert(
-    fc.property(envelopes, fc.nat((1_024 - ENVELOPE_BYTES) / 8), (envelope, word) => {
+    fc.property(envelopes, fc.nat((1_024 - ENVELOPE_BYTES - 40) / 8), (envelope, word) => {
       writeEnvelope(memory, word * 8, envelope);
       expect(readEnvelope(memory, word * 8)).toEqual(envelope);
+      expect(writtenEnvelopeBytes(memory, word * 8)).toBe(envelopeBytes(envelope));
     }),
   );
 });
 
 test('an address keeps its thread and its slot apart', () => {
   fc.assert(
-    fc.property(fc.nat(65_535), fc.nat(65_535), (thread, slot) => {
+    fc.property(fc.nat(MAX_THREADS - 1), fc.nat(2 ** 21 - 1), (thread, slot) => {
       const address = addressOf(thread, slot);
       expect([threadOf(address), slotOf(address)]).toEqual([thread, slot]);
+      expect(isSpawned(slot)).toBe(false);
       expect(formatAddress(address)).toBe(`${thread}/${slot}`);
     }),
   );
 });
 
-test('the next actor in a place gets another slot, never that of the kernel', () => {
+test('a spawned actor has a place on its board, and another address in each generation of it', () => {
+  fc.assert(
+    fc.property(fc.nat(MAX_THREADS - 1), fc.integer({ min: FIRST_SPAWNED_PLACE, max: BOARD_PLACES - 1 }), fc.nat(GENERATIONS - 2), (thread, place, generation) => {
+      const slot = spawnedSlot(place, generation);
+      const address = addressOf(thread, slot);
+      expect([threadOf(address), slotOf(address), placeOf(slot), isSpawned(slot)]).toEqual([thread, slot, place, true]);
+      expect(formatAddress(address)).toBe(`${thread}/${place}.${generation}`);
+      expect(spawnedSlot(place, generation + 1)).not.toBe(slot);
+      expect(spawnedSlot(place, generation + GENERATIONS)).toBe(slot);
+    }),
+  );
+});
+
+test('the next actor in a place gets another slot, never that of the kernel or of a spawned actor', () => {
   expect(nextActorSlot(1)).toBe(2);
-  expect(nextActorSlot(65_535)).toBe(1);
+  expect(nextActorSlot(2 ** 21 - 1)).toBe(1);
 });

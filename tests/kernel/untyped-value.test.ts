@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { SharedMemory, compileCodec } from 'atomics-ring-buffer';
 import * as fc from 'fast-check';
 import { Packr } from 'msgpackr';
@@ -12,6 +13,10 @@ function nested(levels: number): unknown {
   return levels === 0 ? 1 : [nested(levels - 1)];
 }
 
+function nestedObjects(levels: number): unknown {
+  return levels === 0 ? 1 : { in: nestedObjects(levels - 1) };
+}
+
 function refusal(action: () => unknown): string {
   try {
     action();
@@ -21,6 +26,18 @@ function refusal(action: () => unknown): string {
   }
   return 'nothing was refused';
 }
+
+/** What came back, so that types, key order and -0 show, or why nothing did. */
+function outcome(action: () => unknown): string {
+  try {
+    return inspect(action(), { depth: Infinity, maxArrayLength: Infinity, maxStringLength: Infinity });
+  } catch (error) {
+    if (error instanceof SpillwayError) return `refused with ${error.code}`;
+    throw error;
+  }
+}
+
+const throughBytes = (value: unknown): string => outcome(() => untypedValue.decode(new Uint8Array(untypedValue.encode(value))));
 
 describe('an untyped value', () => {
   it('comes back when it is plain data', () => {
@@ -47,6 +64,66 @@ describe('an untyped value', () => {
     const length = codec.byteLength(value);
     codec.encode(value, memory, 8, length);
     expect(codec.decode(memory, 8, length)).toEqual(value);
+  });
+
+  it('comes back when it is copied just as through bytes, or is refused just as there', () => {
+    const value = fc.anything({
+      maxDepth: 4, withBigInt: true, withDate: true, withTypedArray: true, withMap: true, withSet: true, withBoxedValues: true,
+      withNullPrototype: true, withObjectString: true, withSparseArray: true,
+      key: fc.oneof(fc.string(), fc.constantFrom('constructor', 'hasOwnProperty', '\ud800', '\ufeff', '__proto__')),
+      values: [
+        fc.boolean(), fc.integer(), fc.double(), fc.bigInt(), fc.string({ unit: 'grapheme' }), fc.string({ unit: 'binary' }), fc.date(),
+        fc.constantFrom(null, undefined, -0, 2n ** 63n, -(2n ** 63n), 2n ** 64n, `\ufeff${'x'.repeat(70)}`, `\ud800${'x'.repeat(70)}`),
+        fc.constantFrom<unknown>(/x/, new Error('x'), () => 1, Symbol('x'), new URL('file:///x'), new ArrayBuffer(3), Buffer.from('abc')),
+      ],
+    });
+    fc.assert(fc.property(value, (original) => {
+      const copied = outcome(() => untypedValue.copy(original));
+      expect(copied).toEqual(throughBytes(original));
+    }), { numRuns: 2000 });
+  });
+
+  it.each<[string, unknown]>([
+    ['the longest nesting of objects', nestedObjects(NESTING_DEPTH_MAX)],
+    ['one level too many of them', nestedObjects(NESTING_DEPTH_MAX + 1)],
+    ['its own idea of which keys are its own', Object.assign(Object.create({ inherited: 1 }), { hasOwnProperty: 1 })],
+    ['a text that begins with U+FEFF', { text: `\ufeff${'é'.repeat(70)}` }],
+    ['a text with a lone surrogate at its end', [`${'x'.repeat(70)}\udc00`]],
+    ['a key with a lone surrogate', { '\ud800': 1 }],
+    ['keys that are numbers, symbols, or not shown', Object.defineProperty({ b: 1, 2: 2, [Symbol('s')]: 3 }, 'hidden', { value: 4 })],
+    ['a bigint of many bits', [2n ** 1000n, -(2n ** 1000n), 2n ** 63n]],
+    ['an object with a class', { url: new URL('file:///x'), own: new (class Own { field = 1; })() }],
+    ['a hole', Object.assign(Array.from({ length: 1 }), { 3: 1 })],
+    ['as many keys as msgpackr counts', Object.fromEntries(Array.from({ length: 0xffff }, (_, index) => [`k${index}`, 1]))],
+  ])('is copied just as through bytes when it has %s', (_, value) => {
+    expect(outcome(() => untypedValue.copy(value))).toEqual(throughBytes(value));
+  });
+
+  it('shares nothing with its copy', () => {
+    const buffer = new Float32Array([1, 2, 3, 4]);
+    const original = { at: new Date(5), list: [{ deep: [1] }], part: buffer.subarray(1, 3), bytes: Buffer.from('abc') };
+    const copy = untypedValue.copy(original) as typeof original;
+    original.at.setTime(6);
+    original.list[0]?.deep.push(2);
+    buffer.fill(0);
+    original.bytes.fill(0);
+    expect(copy).toEqual({ at: new Date(5), list: [{ deep: [1] }], part: new Float32Array([2, 3]), bytes: new Uint8Array([97, 98, 99]) });
+    expect([copy.part.buffer.byteLength, copy.bytes.constructor]).toEqual([8, Uint8Array]);
+  });
+
+  it.each<[string, unknown]>([
+    ['nests too deep', nested(NESTING_DEPTH_MAX + 1)],
+    ['has too many keys', Object.fromEntries(Array.from({ length: 0x10000 }, (_, index) => [`k${index}`, 1]))],
+    ['has a forbidden key', JSON.parse('{"a":[{"__proto__":1}]}')],
+    ['has a cycle', (() => { const cycle: Record<string, unknown> = {}; cycle['self'] = cycle; return cycle; })()],
+    ['has a getter that throws', { get bad() { throw new RangeError('no'); } }],
+    ['is a proxy that was revoked', (() => { const { proxy, revoke } = Proxy.revocable({}, {}); revoke(); return proxy; })()],
+    ['is a typed array without its memory', (() => { const array = new Uint8Array(8); structuredClone(array.buffer, { transfer: [array.buffer] }); return array; })()],
+    ['is a typed array of a class of its own', new (class Own extends Uint8Array {})(2)],
+    ['only says it were a Date', Object.defineProperty({ getTime: () => 5 }, 'constructor', { value: Date })],
+  ])('is refused in both ways when it %s', (_, value) => {
+    expect(refusal(() => untypedValue.encode(value))).not.toBe('nothing was refused');
+    expect(refusal(() => untypedValue.copy(value))).toBe(refusal(() => untypedValue.encode(value)));
   });
 
   it('may nest up to the limit and not deeper', () => {

@@ -42,6 +42,11 @@ export const blockForm: FormEmitter<BlockLayout> = {
     out.line(`at = ${start} + ${count} * ${bytes};`);
     return `views ? ${block} : ${block}.slice()`;
   },
+  copy(out, layout, value) {
+    checkBlock(out, layout, value);
+    // The `slice` of a Buffer would be a view, and that of another subclass one of its own kind.
+    return out.local('block', `new ${ARRAYS[layout.type]}(${value})`);
+  },
 };
 
 function checkBlock(out: Generator, { type, path }: BlockLayout, value: string): void {

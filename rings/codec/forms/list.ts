@@ -9,6 +9,9 @@ import type { ListLayout, MapLayout } from '../layout.ts';
 
 const KEY_HEADER_BYTES = 4;
 
+/** A longer copy grows item by item, so that the length alone of an array without items costs nothing. */
+const PREALLOCATED_ITEMS_MAX = 65_536;
+
 export const listForm: FormEmitter<ListLayout> = {
   size(out, { item, path }, value) {
     checkList(out, path, value);
@@ -40,6 +43,16 @@ export const listForm: FormEmitter<ListLayout> = {
     out.block(`for (let ${i} = 0; ${i} < ${count}; ${i}++)`, () => {
       const start = out.advance(item.fixedBytes, item);
       out.line(`${list}[${i}] = ${out.read(item, start)};`);
+    });
+    return list;
+  },
+  copy(out, { item, path }, value) {
+    checkList(out, path, value);
+    const count = out.local('count', `${value}.length`);
+    const list = out.local('list', `new Array(${count} > ${PREALLOCATED_ITEMS_MAX} ? 0 : ${count})`);
+    const i = out.name('i');
+    out.block(`for (let ${i} = 0; ${i} < ${count}; ${i}++)`, () => {
+      out.line(`${list}[${i}] = ${out.copy(item, out.local('item', `${value}[${i}]`))};`);
     });
     return list;
   },
@@ -80,6 +93,15 @@ export const mapForm: FormEmitter<MapLayout> = {
       out.line(`at += textBytes(${header});`);
       const itemStart = out.advance(item.fixedBytes, item);
       out.line(`setOwn(${map}, ${key}, ${out.read(item, itemStart)});`);
+    });
+    return map;
+  },
+  copy(out, { item, path }, value) {
+    checkMap(out, path, value);
+    const map = out.local('map', '{}');
+    const key = out.name('key');
+    out.block(`for (const ${key} of Object.keys(${value}))`, () => {
+      out.line(`setOwn(${map}, ${key}, ${out.copy(item, out.local('item', `${value}[${key}]`))});`);
     });
     return map;
   },

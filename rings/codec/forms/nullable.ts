@@ -25,4 +25,10 @@ export const nullableForm: FormEmitter<NullableLayout> = {
     out.block(`if (u8[${position}] === 0)`, () => out.line(`${value} = ${out.read(inner, plus(position, 1))};`));
     return value;
   },
+  copy(out, { inner }, value) {
+    const copy = out.name('nullable');
+    out.line(`let ${copy} = null;`);
+    out.block(`if (${value} !== null)`, () => out.line(`${copy} = ${out.copy(inner, value)};`));
+    return copy;
+  },
 };

@@ -32,12 +32,7 @@ export const structForm: FormEmitter<StructLayout> = {
       const used = Math.min(8, layout.flagBits - byte * 8);
       if (used < 8) out.line(`if (${flag} >= ${1 << used}) damaged('bad_tag', ${literal(layout.path)});`);
     });
-    const required = layout.fields.filter((field) => field.presentBit === undefined);
-    const properties = required.map((field) => {
-      return `${key(field.name)}: ${readField(out, field, flags, plus(position, field.offset))}`;
-    });
-    if (layout.tag !== undefined) properties.unshift(`${key(layout.tag.name)}: ${literal(layout.tag.value)}`);
-    const struct = out.local('struct', properties.length === 0 ? '{}' : `{ ${properties.join(', ')} }`);
+    const struct = requiredPart(out, layout, (field) => readField(out, field, flags, plus(position, field.offset)));
     for (const field of layout.fields) {
       if (field.presentBit === undefined) continue;
       out.block(`if (${bit(flags, field.presentBit)})`, () => {
@@ -46,7 +41,28 @@ export const structForm: FormEmitter<StructLayout> = {
     }
     return struct;
   },
+
+  copy(out, layout, value) {
+    out.line(`if (!isRecord(${value})) misfit(${literal(layout.path)}, 'an object', ${value});`);
+    const struct = requiredPart(out, layout, (field) => copyField(out, field, out.local(field.name, property(value, field.name))));
+    for (const field of layout.fields) {
+      if (field.presentBit === undefined) continue;
+      const local = out.local(field.name, property(value, field.name));
+      out.block(`if (${local} !== undefined)`, () => {
+        out.line(`${struct}[${literal(field.name)}] = ${copyField(out, field, local)};`);
+      });
+    }
+    return struct;
+  },
 };
+
+/** One literal with the tag and all required properties, so that objects of a schema share their shape. */
+function requiredPart(out: Generator, layout: StructLayout, codeOf: (field: Field) => string): string {
+  const required = layout.fields.filter((field) => field.presentBit === undefined);
+  const properties = required.map((field) => `${key(field.name)}: ${codeOf(field)}`);
+  if (layout.tag !== undefined) properties.unshift(`${key(layout.tag.name)}: ${literal(layout.tag.value)}`);
+  return out.local('struct', properties.length === 0 ? '{}' : `{ ${properties.join(', ')} }`);
+}
 
 /** Absent and null fields leave zeros behind, so that equal values have equal bytes. */
 function writeField(out: Generator, field: Field, value: string, flags: readonly string[], position: Position): void {
@@ -68,6 +84,14 @@ function readField(out: Generator, { layout, nullBit, name }: Field, flags: read
   const local = out.name(name);
   out.line(`let ${local} = null;`);
   out.block(`if (!(${bit(flags, nullBit)}))`, () => out.line(`${local} = ${out.read(layout, position)};`));
+  return local;
+}
+
+function copyField(out: Generator, { layout, nullBit, name }: Field, value: string): string {
+  if (nullBit === undefined) return out.copy(layout, value);
+  const local = out.name(name);
+  out.line(`let ${local} = null;`);
+  out.block(`if (${value} !== null)`, () => out.line(`${local} = ${out.copy(layout, value)};`));
   return local;
 }
 

@@ -20,4 +20,9 @@ export const textForm: FormEmitter<TextLayout> = {
     out.line(`at += ${bytes};`);
     return text;
   },
+  copy(out, { path }, value) {
+    // A string never changes, so it is its own copy, lone surrogates included.
+    out.line(`if (typeof ${value} !== 'string') misfit(${literal(path)}, 'a string', ${value});`);
+    return value;
+  },
 };

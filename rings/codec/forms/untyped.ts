@@ -22,4 +22,7 @@ export const untypedForm: FormEmitter<UntypedLayout> = {
     out.line(`at += ${count};`);
     return value;
   },
+  copy(out, { path }, value) {
+    return out.local('untyped', `untyped.copy(${value}, ${literal(path)})`);
+  },
 };

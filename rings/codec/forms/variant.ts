@@ -31,6 +31,12 @@ export const variantForm: FormEmitter<VariantLayout> = {
     });
     return variant;
   },
+  copy(out, layout, value) {
+    const variant = out.name('variant');
+    out.line(`let ${variant};`);
+    switchOnTag(out, layout, value, (struct) => out.line(`${variant} = ${out.copy(struct, value)};`));
+    return variant;
+  },
 };
 
 type EmitCase = (struct: StructLayout, index: number) => void;

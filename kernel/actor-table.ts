@@ -1,0 +1,301 @@
+/**
+ * The actors of one thread: who has which slot, and how a spawned actor starts and ends.
+ *
+ * A spawned actor ends with its parent, its own children first. What waited for it becomes dead letters;
+ * each ask among them ends with `actor_stopped`. Whether one that failed is started again, its parent
+ * decides; the kernel only does it: the actor keeps its address and its mailbox.
+ */
+import Denque from 'denque';
+import { ActorCell, type AnyHandlers, type AnyMailboxSpec, type CellHost } from './actor-cell.ts';
+import type { ActorDefinition, Behaviour, StopReason } from './actor.ts';
+import { BOARD_PLACES, FIRST_SPAWNED_PLACE, addressOf, isSpawned, spawnedSlot, type Address } from './address.ts';
+import type { Board } from './board.ts';
+import { SpillwayError } from './errors.ts';
+import type { Handling } from './handling.ts';
+import type { Log } from './log.ts';
+import { completeMailboxSpec } from './mailbox/mailbox-spec.ts';
+import type { ProtocolSpec } from './protocol.ts';
+import type { RunQueue } from './run-queue.ts';
+import type { ThreadBlock } from './thread-block.ts';
+
+/** How an actor came to its end. */
+export interface ActorEnd {
+  readonly reason: 'stopped' | 'crashed';
+  /** Of what it failed with; empty if it did not. */
+  readonly message: string;
+}
+
+export type FailureDecision = 'stop' | 'restart' | 'escalate';
+
+export interface SpawnOptions {
+  /** For people and for the board; default: the parent's name and a number. */
+  readonly name?: string;
+  /** What becomes of it when it fails. Default: it stops, and the failure is logged. `escalate` fails its parent. */
+  readonly onFailure?: (error: unknown, failures: number) => FailureDecision;
+}
+
+/** What the table needs of its thread. */
+export interface TableHost extends CellHost {
+  readonly thread: number;
+  readonly block: ThreadBlock;
+  readonly handling: Handling;
+  readonly queue: RunQueue;
+  log(actor: string): Log;
+  /** Starts the actor's behaviour: gives it its context and calls its definition. */
+  behaviourOf(cell: ActorCell, definition: ActorDefinition, args: unknown, incarnation: number): Behaviour<ProtocolSpec> | Promise<Behaviour<ProtocolSpec>>;
+  /** An actor has ended; those who watch it are told. */
+  onEnd(cell: ActorCell, end: ActorEnd): void;
+  /** The thread's own actor has failed. */
+  onThreadDefect(error: unknown): void;
+}
+
+interface Spawned {
+  readonly definition: ActorDefinition;
+  readonly args: unknown;
+  readonly options: SpawnOptions;
+  failures: number;
+}
+
+/** Completed once for each definition, not for each of its actors. */
+const mailboxSpecs = new WeakMap<ActorDefinition, AnyMailboxSpec>();
+const DEFAULT_MAILBOX: AnyMailboxSpec = completeMailboxSpec({});
+
+export function mailboxOf(definition: ActorDefinition): AnyMailboxSpec {
+  if (definition.mailbox === undefined) return DEFAULT_MAILBOX;
+  let spec = mailboxSpecs.get(definition);
+  if (spec === undefined) {
+    const { key, ...rest } = definition.mailbox;
+    spec = completeMailboxSpec({ ...rest, ...(key === undefined ? {} : { key: (letter) => key(letter.message.name, letter.request) }) });
+    mailboxSpecs.set(definition, spec);
+  }
+  return spec;
+}
+
+export class ActorTable {
+  readonly #host: TableHost;
+  /** By slot. */
+  readonly #cells = new Map<number, ActorCell>();
+  readonly #spawned = new WeakMap<ActorCell, Spawned>();
+  /** Places that were in use and the next generation of each; oldest first. */
+  readonly #freePlaces = new Denque<{ readonly place: number; readonly generation: number }>();
+  #nextPlace = FIRST_SPAWNED_PLACE;
+  #lastNumber = 0;
+  /** Handlers that have not ended, of actors that have. */
+  readonly #leaving = new Set<Promise<void>>();
+
+  /** Goes on where the thread's former life has ended: none of its addresses is given again at once. */
+  constructor(host: TableHost) {
+    this.#host = host;
+    this.#nextPlace = Math.max(FIRST_SPAWNED_PLACE, host.block.places);
+    for (let place = FIRST_SPAWNED_PLACE; place < this.#nextPlace; place++) {
+      // What a former life had not ended died with it.
+      host.block.counters.add('abandoned', host.board.vacate(place));
+      this.#freePlaces.push({ place, generation: host.board.generationOf(place) + 1 });
+    }
+  }
+
+  get board(): Board {
+    return this.#host.board;
+  }
+
+  at(slot: number): ActorCell | undefined {
+    return this.#cells.get(slot);
+  }
+
+  get cells(): Iterable<ActorCell> {
+    return this.#cells.values();
+  }
+
+  /** Adds an actor that was made for this thread: its caretaker, or the thread's own. */
+  add(cell: ActorCell): void {
+    cell.state = 'running';
+    this.#cells.set(cell.slot, cell);
+    this.#host.board.setState(cell.place, 'running');
+    this.#showPlaces();
+  }
+
+  /** Takes the actor out: nothing reaches it any more. */
+  remove(cell: ActorCell): void {
+    this.#cells.delete(cell.slot);
+  }
+
+  /**
+   * Makes an actor on this thread. It has its address at once; if its start takes time, messages wait in
+   * its mailbox meanwhile.
+   * @throws SpillwayError `too_many_actors`, `actor_stopped`; or what its start throws at once
+   */
+  spawn(parent: ActorCell, definition: ActorDefinition, args: unknown, options: SpawnOptions): ActorCell {
+    if (parent.state === 'stopping' || parent.state === 'stopped') {
+      throw new SpillwayError('actor_stopped', `Actor ${parent.name} is stopping and cannot spawn.`, { details: { mayHaveBeenHandled: false } });
+    }
+    const { place, generation } = this.#takePlace();
+    const name = options.name ?? `${parent.name}/${++this.#lastNumber}`;
+    const address = addressOf(this.#host.thread, spawnedSlot(place, generation));
+    const cell = new ActorCell(this.#host, name, address, definition.protocol, parent, mailboxOf(definition));
+    this.#host.board.open(place, name, generation);
+    this.#cells.set(cell.slot, cell);
+    (parent.children ??= new Set()).add(cell);
+    // Its parent's data must not wait in a lane in front of the child's.
+    parent.waitsInLane = false;
+    const spawned: Spawned = { definition, args, options, failures: 0 };
+    this.#spawned.set(cell, spawned);
+    this.#showPlaces();
+    try {
+      this.#begin(cell, spawned);
+    } catch (error) {
+      this.#bury(cell, { reason: 'crashed', message: textOf(error) });
+      throw error;
+    }
+    return cell;
+  }
+
+  #begin(cell: ActorCell, spawned: Spawned): void {
+    const behaviour = this.#host.behaviourOf(cell, spawned.definition, spawned.args, spawned.failures + 1);
+    if (!(behaviour instanceof Promise)) {
+      this.#started(cell, behaviour);
+      return;
+    }
+    behaviour.then(
+      (started) => {
+        if (cell.state === 'starting') this.#started(cell, started);
+        else void started.stop?.('shutdown');
+      },
+      (error: unknown) => {
+        if (cell.state === 'starting') this.fail(cell, error);
+      },
+    );
+  }
+
+  #started(cell: ActorCell, behaviour: Behaviour<ProtocolSpec>): void {
+    cell.behaviour = behaviour;
+    cell.handlers = behaviour.handlers as AnyHandlers;
+    cell.state = 'running';
+    this.#host.board.setState(cell.place, 'running');
+    for (let waiting = cell.controlLevel; waiting > 0; waiting--) this.#host.queue.scheduleControl(cell);
+    this.#host.queue.schedule(cell);
+  }
+
+  /** An actor has failed. The thread's own ends its thread. */
+  fail(cell: ActorCell, error: unknown): void {
+    const spawned = this.#spawned.get(cell);
+    if (spawned === undefined || cell.parent === undefined) {
+      this.#host.onThreadDefect(error);
+      return;
+    }
+    if (cell.state === 'stopped') return;
+    spawned.failures++;
+    const decision = spawned.options.onFailure?.(error, spawned.failures) ?? 'stop';
+    const { parent } = cell;
+    if (decision === 'restart' && parent.state !== 'stopping' && parent.state !== 'stopped') {
+      void this.#restart(cell, spawned);
+      return;
+    }
+    this.#host.log(cell.name).error('an actor failed and was stopped', { error: textOf(error) });
+    void this.stop(cell, 'crashed', textOf(error));
+    if (decision === 'escalate') this.fail(parent, error);
+  }
+
+  async #restart(cell: ActorCell, spawned: Spawned): Promise<void> {
+    const former = cell.behaviour;
+    this.#settleHands(cell, 'actor_restarted');
+    cell.behaviour = undefined;
+    cell.handlers = {};
+    cell.state = 'starting';
+    this.#host.board.setState(cell.place, 'starting');
+    this.#endTimers(cell);
+    cell.unstashAll();
+    await Promise.all([...(cell.children ?? [])].map((child) => this.stop(child, 'shutdown')));
+    await this.#release(cell, former, 'crashed');
+    if (cell.state !== 'starting') return;
+    try {
+      this.#begin(cell, spawned);
+    } catch (error) {
+      this.fail(cell, error);
+    }
+  }
+
+  /** Ends a spawned actor, its children first. Resolves when it has released what it holds. Never rejects. */
+  async stop(cell: ActorCell, reason: StopReason, message = ''): Promise<void> {
+    if (cell.state === 'stopping' || cell.state === 'stopped') return;
+    cell.state = 'stopping';
+    this.#host.board.setState(cell.place, 'stopping');
+    this.#endTimers(cell);
+    this.#settleHands(cell, 'actor_stopped');
+    const children = [...(cell.children ?? [])].toReversed();
+    // At once where nothing takes time, so that an actor which is stopped does not linger for a turn.
+    const ends = children.map((child) => this.stop(child, 'shutdown'));
+    const { behaviour } = cell;
+    this.#bury(cell, { reason: reason === 'crashed' ? 'crashed' : 'stopped', message });
+    await Promise.all(ends);
+    await this.#release(cell, behaviour, reason);
+  }
+
+  /** Resolves when all that had ended before has released what it held. */
+  async settled(): Promise<void> {
+    while (this.#leaving.size > 0) await Promise.all(this.#leaving);
+  }
+
+  #release(cell: ActorCell, behaviour: Behaviour<ProtocolSpec> | undefined, reason: StopReason): Promise<void> {
+    if (behaviour?.stop === undefined) return Promise.resolve();
+    const released = (async () => {
+      try {
+        await behaviour.stop!(reason);
+      } catch (error) {
+        this.#host.log(cell.name).error('an actor failed while it stopped', { error: textOf(error) });
+      }
+    })();
+    this.#leaving.add(released);
+    return released.finally(() => this.#leaving.delete(released));
+  }
+
+  /** Answers what the actor has begun and will not end. */
+  #settleHands(cell: ActorCell, code: 'actor_stopped' | 'actor_restarted'): void {
+    for (const letter of cell.inFlight ?? []) {
+      cell.lose(letter, 'abandoned');
+      this.#host.handling.refuse(letter, new SpillwayError(code, `Actor ${cell.name} ended while it had the message.`), true);
+    }
+    cell.inFlight = undefined;
+    cell.busy = false;
+  }
+
+  #endTimers(cell: ActorCell): void {
+    for (const timer of cell.timers ?? []) timer.cancel();
+    cell.timers = undefined;
+    cell.receiveTimeout?.timer.cancel();
+    cell.receiveTimeout = undefined;
+  }
+
+  #bury(cell: ActorCell, end: ActorEnd): void {
+    cell.state = 'stopped';
+    this.#cells.delete(cell.slot);
+    cell.parent?.children?.delete(cell);
+    for (const letter of cell.takeAll()) {
+      cell.lose(letter, 'actor_stopped');
+      this.#host.handling.refuse(letter, new SpillwayError('actor_stopped', `Actor ${cell.name} has stopped.`), false);
+    }
+    this.#host.board.vacate(cell.place);
+    if (isSpawned(cell.slot)) this.#freePlaces.push({ place: cell.place, generation: this.#host.board.generationOf(cell.place) + 1 });
+    this.#host.onEnd(cell, end);
+  }
+
+  /** A new place as long as there is one, so that an address comes back as late as possible. */
+  #takePlace(): { readonly place: number; readonly generation: number } {
+    if (this.#nextPlace < BOARD_PLACES && this.#freePlaces.length < MIN_FREE_PLACES) return { place: this.#nextPlace++, generation: 0 };
+    const free = this.#freePlaces.shift();
+    if (free === undefined) {
+      throw new SpillwayError('too_many_actors', `This thread has ${BOARD_PLACES - FIRST_SPAWNED_PLACE} actors and no room for more; spawn on another thread.`);
+    }
+    return free;
+  }
+
+  #showPlaces(): void {
+    if (this.#host.block.places !== this.#nextPlace) this.#host.block.places = this.#nextPlace;
+  }
+}
+
+/** So many places rest before one is taken again: few enough for the board to stay small, enough for an address not to come back soon. */
+const MIN_FREE_PLACES = 8_192;
+
+export function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,210 @@
+/**
+ * What happens to a message in its handler: it is run, and what comes of it is counted and answered on
+ * the lane the message came by.
+ */
+import { CLOSED, TOO_LONG, type Codec } from 'atomics-ring-buffer';
+import type { ActorCell } from './actor-cell.ts';
+import { threadOf } from './address.ts';
+import type { Asks } from './asks.ts';
+import { FAILED, HANDLED, type Board } from './board.ts';
+import * as wire from './envelope.ts';
+import { SpillwayError } from './errors.ts';
+import { briefFailure, failureCodec, toFailure } from './failure.ts';
+import type { Lane } from './lanes.ts';
+import type { Letter } from './letter.ts';
+import { Outbox } from './outbox.ts';
+import type { RunQueue } from './run-queue.ts';
+import type { Streams } from './streams.ts';
+import type { ThreadBlock } from './thread-block.ts';
+import type { Transmitter } from './transmitter.ts';
+
+/** What handling needs of its thread. */
+export interface HandlingHost {
+  readonly thread: number;
+  readonly block: ThreadBlock;
+  readonly board: Board;
+  readonly asks: Asks;
+  readonly streams: Streams;
+  readonly queue: RunQueue;
+  readonly transmitter: Transmitter;
+  nowMs(): number;
+  /** The actor takes data messages again. */
+  onIdle(cell: ActorCell): void;
+  /** A handler failed with anything but a SpillwayError. */
+  onDefect(error: unknown, cell: ActorCell): void;
+  /** Runs a handler as part of the trace that its message belongs to. */
+  traced(letter: Letter, cell: ActorCell, run: () => unknown): unknown;
+  /** How long a message took from its sender to its handler. */
+  measured(lane: Lane, latencyMs: number): void;
+}
+
+type Outcome = { readonly value: unknown } | { readonly error: unknown };
+
+export class Handling {
+  readonly outbox = new Outbox();
+  readonly #host: HandlingHost;
+  readonly #handled: number;
+  /** The actor whose handler runs at this moment, and its message. */
+  current: { readonly cell: ActorCell; readonly letter: Letter } | undefined;
+  /** Spares an allocation for each message: the same object, filled anew. */
+  readonly #running: { cell: ActorCell; letter: Letter } = { cell: undefined as never, letter: undefined as never };
+
+  constructor(host: HandlingHost) {
+    this.#host = host;
+    this.#handled = host.block.counters.indexOf('handled');
+  }
+
+  handle(cell: ActorCell, letter: Letter): void {
+    const { block } = this.#host;
+    const { envelope, message } = letter;
+    if (envelope.sentAtMs !== 0) this.#host.measured(letter.lane, this.#host.nowMs() - envelope.sentAtMs);
+    if (cell.receiveTimeout !== undefined && letter.lane === 'data') cell.receiveTimeout.lastMs = this.#host.nowMs();
+    const outer = this.current;
+    const running = outer === undefined ? this.#running : { cell, letter };
+    running.cell = cell;
+    running.letter = letter;
+    this.current = running;
+    block.handling = cell.slot;
+    let result: unknown;
+    try {
+      const handler = cell.handlers[message.name]!;
+      result = envelope.trace === undefined ? handler(letter.request as never, letter) : this.#host.traced(letter, cell, () => handler(letter.request as never, letter));
+    } catch (error) {
+      this.current = outer;
+      block.handling = outer?.cell.slot ?? 0;
+      this.#finish(cell, letter, { error });
+      return;
+    }
+    this.current = outer;
+    block.handling = outer?.cell.slot ?? 0;
+    if (!(result instanceof Promise)) {
+      if (envelope.correlation === wire.NO_CORRELATION && !letter.isPassedOn) this.#count(cell);
+      else this.#finish(cell, letter, { value: result });
+      return;
+    }
+    this.#await(cell, letter, result);
+  }
+
+  #await(cell: ActorCell, letter: Letter, result: Promise<unknown>): void {
+    cell.inFlight ??= new Set();
+    cell.inFlight.add(letter);
+    const isData = letter.lane !== 'control';
+    if (isData) cell.busy = true;
+    const settled = (outcome: Outcome): void => {
+      // Whoever ended the actor meanwhile has settled what was in its hands.
+      if (cell.inFlight?.delete(letter) !== true) return;
+      this.#finish(cell, letter, outcome);
+      if (isData) cell.busy = false;
+      this.#host.onIdle(cell);
+    };
+    result.then(
+      (value: unknown) => settled({ value }),
+      (error: unknown) => settled({ error }),
+    );
+  }
+
+  #count(cell: ActorCell): void {
+    if (cell.isKernel) return;
+    this.#host.block.counters.addAt(this.#handled);
+    this.#host.board.count(cell.place, HANDLED);
+  }
+
+  #finish(cell: ActorCell, letter: Letter, outcome: Outcome): void {
+    if ('error' in outcome) {
+      if (!cell.isKernel) {
+        this.#host.block.counters.add('failed');
+        this.#host.board.count(cell.place, FAILED);
+      }
+      if (outcome.error instanceof SpillwayError) this.refuse(letter, outcome.error, true);
+      else {
+        // Whoever ends the actor for it answers what it had in its hands.
+        this.refuse(letter, new SpillwayError(cell.parent === undefined ? 'actor_restarted' : 'actor_stopped', `Actor ${cell.name} failed while it had the message.`), true, cell.parent === undefined);
+        this.#host.onDefect(outcome.error, cell);
+      }
+      return;
+    }
+    // A stashed message is still the actor's to handle.
+    if (letter.isPassedOn && cell.stash?.includes(letter) === true) return;
+    this.#count(cell);
+    if (!letter.expectsAnswer || letter.isPassedOn) return;
+    if (letter.message.item !== undefined) this.#host.streams.open(cell, letter, outcome.value);
+    else this.#reply(cell, letter, outcome.value);
+  }
+
+  #reply(cell: ActorCell, letter: Letter, value: unknown): void {
+    const { message, envelope } = letter;
+    if (threadOf(letter.from) === this.#host.thread) {
+      try {
+        const copy = message.copyReply(value);
+        if (!this.#host.asks.settleHere(envelope, copy)) this.#host.block.counters.add('stale_reply');
+      } catch (error) {
+        this.#host.onDefect(badAnswer(message.name, error), cell);
+      }
+      return;
+    }
+    this.outbox.send(() => {
+      try {
+        const result = this.sendBack(letter.lane, wire.REPLY_KIND, envelope, message.reply, value);
+        if (result !== TOO_LONG) return this.#isSettled(result);
+        this.refuse(letter, new SpillwayError('message_too_large', `The answer to ${message.name} is longer than its lane takes.`), true);
+      } catch (error) {
+        // A handler that returns what its protocol does not permit is as defective as one that throws.
+        this.#host.onDefect(badAnswer(message.name, error), cell);
+      }
+      return true;
+    });
+  }
+
+  /** Answers an ask with an error; a tell has nobody to tell it to. */
+  refuse(letter: Letter, error: SpillwayError, mayHaveBeenHandled: boolean, isLeftToPeerDown = false): void {
+    // The end of a whole thread is told to its peers, who end the asks that it had taken.
+    if (isLeftToPeerDown && threadOf(letter.from) !== this.#host.thread) return;
+    this.refuseUnread(letter.lane, letter.envelope, error, mayHaveBeenHandled);
+  }
+
+  /** The same for a record that no letter was made of. */
+  refuseUnread(lane: Lane, envelope: wire.Envelope, error: SpillwayError, mayHaveBeenHandled = false): void {
+    if (envelope.correlation === wire.NO_CORRELATION) return;
+    let failure = toFailure(error, mayHaveBeenHandled);
+    if (!isEncodable(failure)) failure = briefFailure(error, mayHaveBeenHandled);
+    if (threadOf(envelope.from) === this.#host.thread) {
+      this.#host.asks.failHere(envelope, failure);
+      return;
+    }
+    this.outbox.send(() => {
+      let result = this.sendBack(lane, wire.FAILURE_KIND, envelope, failureCodec, failure);
+      if (result === TOO_LONG) {
+        failure = briefFailure(error, mayHaveBeenHandled);
+        result = this.sendBack(lane, wire.FAILURE_KIND, envelope, failureCodec, failure);
+      }
+      return this.#isSettled(result);
+    });
+  }
+
+  /** Sends a record to whoever asked. @returns 0 or a refusal */
+  sendBack(lane: Lane, kind: number, request: wire.Envelope, codec: Codec<unknown> | undefined, value: unknown): number {
+    const envelope = { ...request, to: request.from, from: request.to, deadlineMs: wire.NO_DEADLINE, sentAtMs: 0, trace: undefined };
+    return this.#host.transmitter.send(lane, kind, envelope, codec, value);
+  }
+
+  #isSettled(result: number): boolean {
+    if (result !== CLOSED && result !== TOO_LONG) return result >= 0;
+    // The asker is gone for good and nobody waits for this answer, or not even a brief failure fits the lane.
+    this.#host.block.counters.add('reply_refused');
+    return true;
+  }
+}
+
+function badAnswer(name: string, cause: unknown): TypeError {
+  return new TypeError(`The answer to ${name} does not fit its schema.`, { cause });
+}
+
+/** An error's details may hold anything, also what no message can carry. */
+function isEncodable(failure: unknown): boolean {
+  try {
+    failureCodec.byteLength(failure);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,253 @@
+/**
+ * How messages leave a thread: told, sent, asked, streamed or handed on; to an actor on the same thread
+ * by its queue, to one on another by the lanes of a link.
+ */
+import { ADMIN_ACTION, BACK_PRESSURED, TOO_LONG, resultName } from 'atomics-ring-buffer';
+import { ActorRef, type AskOptions, type Courier, type StreamOptions, type TellOptions } from './actor-ref.ts';
+import { placeOf, slotOf, threadOf, type Address } from './address.ts';
+import { Asks, assertDeadline, failure } from './asks.ts';
+import type { Board } from './board.ts';
+import type { Clock } from './clock.ts';
+import { CANCEL_KIND, DEMAND_KIND, FORWARDED_KIND, NO_CORRELATION, NO_DEADLINE, NO_SCOPE, type Envelope } from './envelope.ts';
+import type { SpillwayError } from './errors.ts';
+import { IncomingStream } from './incoming-stream.ts';
+import type { Letter } from './letter.ts';
+import { MAILBOX_MODES } from './mailbox/mailbox-spec.ts';
+import type { Message, Protocol } from './protocol.ts';
+import type { Receiver } from './receiver.ts';
+import type { Scopes } from './scopes.ts';
+import type { Streams } from './streams.ts';
+import { activeTraceContext } from './telemetry/tracing.ts';
+import type { ThreadBlock } from './thread-block.ts';
+import type { Timer } from './time/timer-wheel.ts';
+import type { Transmitter } from './transmitter.ts';
+import { uint32Codec } from './uint32-codec.ts';
+import { WaitingSends } from './waiting-sends.ts';
+
+/** What the post needs of its thread. */
+export interface PostHost {
+  readonly self: Address;
+  readonly incarnation: number;
+  readonly clock: Clock;
+  readonly block: ThreadBlock;
+  readonly board: Board;
+  readonly scopes: Scopes;
+  readonly transmitter: Transmitter;
+  readonly receiver: Receiver;
+  readonly streams: Streams;
+  after(delayMs: number, run: () => void): Timer;
+  wake(): void;
+  /** Resolves once there is a link to the thread of this address; false if there is nobody. */
+  connected(to: Address): Promise<boolean>;
+}
+
+/** One message of so many is measured on its way, on each thread. */
+const MEASURED_PART = 64;
+/** Items of a stream that may be on their way. */
+const STREAM_DEMAND = 16;
+/** What lies in a lane is known in bytes; routers compare it with what waits in mailboxes. */
+const TYPICAL_RECORD_BYTES = 64;
+const SYNC = MAILBOX_MODES.indexOf('sync');
+
+export class Post {
+  readonly asks: Asks;
+  readonly sends: WaitingSends;
+  readonly #host: PostHost;
+  readonly #thread: number;
+  readonly #sent: number;
+  #unmeasured = 0;
+
+  constructor(host: PostHost) {
+    this.#host = host;
+    this.#thread = threadOf(host.self);
+    this.#sent = host.block.counters.indexOf('sent');
+    this.sends = new WaitingSends({ after: (delayMs, run) => host.after(delayMs, run), wake: () => host.wake() });
+    this.asks = new Asks({
+      nowMs: () => host.clock.monotonicMs(),
+      after: (delayMs, run) => host.after(delayMs, run),
+      envelope: (...fields) => this.#envelope(...fields),
+      post: (message, envelope, request) => this.#post(message, envelope, request),
+      position: (to, lane) => host.transmitter.position(to, lane),
+      sendCancel: (envelope) => this.#sendCancel(envelope),
+    });
+  }
+
+  /** @see ActorRef.tell */
+  tell(from: Address, to: Address, protocol: Protocol, name: string, request: unknown, options?: TellOptions): number {
+    const message = protocol.message(name);
+    // What waits for room came first.
+    if (this.sends.isWaitingFor(to) && message.lane === 'data') return BACK_PRESSURED;
+    const envelope = this.#envelope(from, to, NO_CORRELATION, NO_DEADLINE, options?.scope?.id ?? NO_SCOPE);
+    try {
+      return this.#post(message, envelope, request);
+    } catch (error) {
+      message.validate(request);
+      throw error;
+    }
+  }
+
+  /** @see ActorRef.send */
+  async send(from: Address, to: Address, protocol: Protocol, name: string, request: unknown, { deadlineMs, signal, scope }: AskOptions): Promise<void> {
+    assertDeadline(deadlineMs);
+    const message = protocol.message(name);
+    const label = `${protocol.name}.${name}`;
+    const attempt = {
+      attempt: () => explaining(message, request, () => this.#post(message, this.#envelope(from, to, NO_CORRELATION, NO_DEADLINE, scope?.id ?? NO_SCOPE), request)),
+      isThrottled: () => this.#boardOf(to)?.modeOf(placeOf(slotOf(to))) === SYNC,
+    };
+    await this.sends.send(to, label, attempt, deadlineMs, signal ?? scope?.signal, (result) => refusal(result, label, to));
+  }
+
+  /** @see ActorRef.ask */
+  async ask(from: Address, to: Address, protocol: Protocol, name: string, request: unknown, options: AskOptions, stream?: IncomingStream): Promise<unknown> {
+    const message = protocol.message(name);
+    const label = `${protocol.name}.${name}`;
+    assertDeadline(options.deadlineMs);
+    const startMs = this.#host.clock.monotonicMs();
+    let { deadlineMs } = options;
+    if (threadOf(to) !== this.#thread && !this.#host.transmitter.reaches(to)) {
+      await this.#host.connected(to);
+      deadlineMs -= this.#host.clock.monotonicMs() - startMs;
+      if (deadlineMs <= 0) throw failure('ask_deadline', label, to, 'no link to its thread within the deadline.', false);
+    }
+    return explaining(message, request, () => this.asks.ask(from, to, label, message, request, { ...options, deadlineMs }, stream));
+  }
+
+  /** @see ActorRef.stream */
+  stream(from: Address, to: Address, protocol: Protocol, name: string, request: unknown, options: StreamOptions): IncomingStream {
+    const { demand = STREAM_DEMAND } = options;
+    if (!Number.isInteger(demand) || demand < 1) throw new TypeError(`A stream's demand is a whole number above zero; got ${demand}.`);
+    const stream = new IncomingStream(demand, (ask, items) => this.#sendDemand(ask, items));
+    this.ask(from, to, protocol, name, request, options, stream).then(
+      () => stream.end(),
+      (error: unknown) => stream.end(error),
+    );
+    return stream;
+  }
+
+  /** Hands an ask on. @returns 0 or why it was refused */
+  forward(letter: Letter, to: ActorRef, name: string, request: unknown): number {
+    const { envelope } = letter;
+    const message = to.protocol.message(name);
+    const result = explaining(message, request, () => this.#post(message, { ...envelope, to: to.address }, request));
+    if (result < 0) return result;
+    letter.isPassedOn = true;
+    if (!letter.expectsAnswer) return result;
+    if (threadOf(envelope.from) === this.#thread) this.asks.forwarded(envelope.correlation, to.address);
+    else {
+      const notice = { ...envelope, to: envelope.from, from: envelope.to, deadlineMs: NO_DEADLINE, sentAtMs: 0, trace: undefined };
+      // Without it the ask still ends, by its deadline at the latest.
+      this.#host.transmitter.send('control', FORWARDED_KIND, notice, uint32Codec, to.address);
+    }
+    return result;
+  }
+
+  levelOf(to: Address): number | undefined {
+    const board = this.#boardOf(to);
+    if (board === undefined) return undefined;
+    const inLaneBytes = threadOf(to) === this.#thread ? 0 : (this.#host.transmitter.lanesTo(to)?.data.levelBytes ?? 0);
+    return board.levelOf(placeOf(slotOf(to))) + Math.ceil(inLaneBytes / TYPICAL_RECORD_BYTES);
+  }
+
+  /** The thread ends: nothing that waits is sent, and no ask is answered. */
+  close(): void {
+    this.asks.close();
+    this.sends.close();
+  }
+
+  #boardOf(to: Address): Board | undefined {
+    return threadOf(to) === this.#thread ? this.#host.board : this.#host.transmitter.boardOf(to);
+  }
+
+  #post(message: Message, envelope: Envelope, request: unknown): number {
+    const { to, scope } = envelope;
+    if (threadOf(to) !== this.#thread) {
+      if (scope !== NO_SCOPE) this.#host.scopes.sent(scope, to);
+      return this.#host.transmitter.send(message.lane, message.kind, envelope, message.request, request);
+    }
+    const result = this.#host.receiver.accept(message, envelope, message.copyRequest(request));
+    if (result < 0) this.#host.block.counters.add('refused');
+    else {
+      this.#host.block.counters.addAt(this.#sent);
+      this.#host.wake();
+    }
+    return result;
+  }
+
+  #envelope(from: Address, to: Address, correlation: number, deadlineMs: number, scope: number): Envelope {
+    const host = this.#host;
+    const isMeasured = ++this.#unmeasured >= MEASURED_PART;
+    if (isMeasured) this.#unmeasured = 0;
+    return {
+      to,
+      from,
+      correlation,
+      incarnation: host.incarnation,
+      deadlineMs,
+      scope,
+      sentAtMs: isMeasured ? host.clock.monotonicMs() : 0,
+      trace: activeTraceContext(),
+    };
+  }
+
+  #sendCancel(envelope: Envelope): void {
+    if (threadOf(envelope.to) === this.#thread) this.#host.receiver.cancel(envelope);
+    // A refused cancel is no loss: the actor then does work whose answer nobody takes.
+    else this.#host.transmitter.send('control', CANCEL_KIND, { ...envelope, trace: undefined, sentAtMs: 0 });
+  }
+
+  #sendDemand(ask: Envelope, items: number): boolean {
+    if (threadOf(ask.to) !== this.#thread) {
+      return this.#host.transmitter.send('control', DEMAND_KIND, { ...ask, trace: undefined, sentAtMs: 0 }, uint32Codec, items) >= 0;
+    }
+    this.#host.streams.demand(ask, items);
+    return true;
+  }
+}
+
+/** One actor's way to send: its address goes with what it sends. */
+export class Sender implements Courier {
+  readonly #post: Post;
+  readonly #from: Address;
+
+  constructor(post: Post, from: Address) {
+    this.#post = post;
+    this.#from = from;
+  }
+
+  tell(to: Address, protocol: Protocol, name: string, request: unknown, options?: TellOptions): number {
+    return this.#post.tell(this.#from, to, protocol, name, request, options);
+  }
+
+  send(to: Address, protocol: Protocol, name: string, request: unknown, options: AskOptions): Promise<void> {
+    return this.#post.send(this.#from, to, protocol, name, request, options);
+  }
+
+  ask(to: Address, protocol: Protocol, name: string, request: unknown, options: AskOptions): Promise<unknown> {
+    return this.#post.ask(this.#from, to, protocol, name, request, options);
+  }
+
+  stream(to: Address, protocol: Protocol, name: string, request: unknown, options: StreamOptions): IncomingStream {
+    return this.#post.stream(this.#from, to, protocol, name, request, options);
+  }
+
+  levelOf(to: Address): number | undefined {
+    return this.#post.levelOf(to);
+  }
+}
+
+/** The codec only notices that a value does not fit; the validator says where and why. */
+function explaining<T>(message: Message, request: unknown, send: () => T): T {
+  try {
+    return send();
+  } catch (error) {
+    message.validate(request);
+    throw error;
+  }
+}
+
+function refusal(result: number, label: string, to: Address): SpillwayError {
+  if (result === TOO_LONG) return failure('message_too_large', label, to, 'it is longer than the lane takes; send it in parts.', false);
+  if (result === ADMIN_ACTION || result === BACK_PRESSURED) return failure('ask_refused', label, to, `${resultName(result)}; try again later.`, false);
+  return failure('actor_stopped', label, to, 'the actor has stopped.', false);
+}

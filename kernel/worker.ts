@@ -1,0 +1,28 @@
+/** Makes the worker threads of a system. */
+import { Worker, type ResourceLimits } from 'node:worker_threads';
+import { SpillwayError } from './errors.ts';
+import { siblingModule, type ThreadBoot } from './thread-boot.ts';
+
+/** Node's bounds of a worker's heap that make sense for an actor; a thread that exceeds them ends like one that crashed. */
+export type HeapLimits = Pick<ResourceLimits, 'maxYoungGenerationSizeMb' | 'maxOldGenerationSizeMb'>;
+
+/** @throws SpillwayError `actor_start_failed`, for instance when the actor's arguments cannot be cloned */
+export function newWorker(boot: ThreadBoot, resourceLimits: HeapLimits = {}): Worker {
+  try {
+    return new Worker(new URL(siblingModule('thread-entry', import.meta.url)), {
+      workerData: boot,
+      transferList: [boot.port],
+      name: boot.name,
+      resourceLimits,
+    });
+  } catch (error) {
+    const reason = describe(error).message;
+    throw new SpillwayError('actor_start_failed', `No thread could be made for ${boot.name}: ${reason}`, { cause: error });
+  }
+}
+
+export function describe(error: unknown): { message: string; stack: string } {
+  return error instanceof Error
+    ? { message: error.message, stack: error.stack ?? '' }
+    : { message: String(error), stack: '' };
+}
