@@ -48,8 +48,12 @@ export class ActorCell implements MailboxObserver<Letter> {
   timers: Set<Timer> | undefined;
   /** Numbers of its watches; see bonds.ts. */
   watches: Set<number> | undefined;
+  /** Messages that its handlers may put aside. */
+  stashCapacity = 0;
   /** Messages put aside by their handlers. */
   stash: Letter[] | undefined;
+  /** What was ever in the stash: a handler began it, though it may be in a queue again. */
+  begun: WeakSet<Letter> | undefined;
   /** Called when no data message has come for a while. */
   receiveTimeout: { readonly afterMs: number; readonly run: () => void; timer: Timer; lastMs: number } | undefined;
   /** Whether it stands in the run queue; see run-queue.ts. */

@@ -1,7 +1,7 @@
 /** What an actor is given to work with: its own view of its thread. One object for each actor, with nothing in it that it does not use. */
 import type { SharedCounters } from 'atomics-ring-buffer';
 import type { ActorCell, AnyHandlers } from './actor-cell.ts';
-import { ActorRef, type Courier } from './actor-ref.ts';
+import { ActorRef, type Addressed, type Courier } from './actor-ref.ts';
 import type { SpawnOptions } from './actor-table.ts';
 import type { ActorContext, ActorDefinition } from './actor.ts';
 import { slotOf, threadOf, type Address } from './address.ts';
@@ -104,7 +104,7 @@ export class CellContext implements ActorContext {
     return new ActorRef(this.#courier, child.name, child.address, definition.protocol);
   }
 
-  async stop(child: ActorRef | Address): Promise<void> {
+  async stop(child: Addressed | Address): Promise<void> {
     const address = addressOfTarget(child);
     const { table, thread } = this.#shared.runtime;
     const cell = threadOf(address) === thread ? table.at(slotOf(address)) : undefined;
@@ -128,11 +128,11 @@ export class CellContext implements ActorContext {
 
   // ---- ends of others
 
-  watch(target: ActorRef | Address, onEnd: (end: Terminated) => void): Timer {
+  watch(target: Addressed | Address, onEnd: (end: Terminated) => void): Timer {
     return this.#shared.runtime.bonds.watch(this.#cell, addressOfTarget(target), this.#guarded(onEnd));
   }
 
-  link(target: ActorRef | Address): Timer {
+  link(target: Addressed | Address): Timer {
     return this.#shared.runtime.bonds.link(this.#cell, addressOfTarget(target));
   }
 
@@ -146,17 +146,18 @@ export class CellContext implements ActorContext {
 
   stash(): void {
     const cell = this.#cell;
-    const capacity = this.#definition.stashCapacity ?? 0;
+    const capacity = cell.stashCapacity;
     if (capacity === 0) throw new SpillwayError('stash_undeclared', `Actor ${this.name} stashes without a bound; declare stashCapacity.`);
-    const { current } = this.#shared.runtime.handling;
-    if (current?.cell !== cell) throw new TypeError(`Actor ${this.name} stashes outside of a handler: only the message in hand can be put aside, before the handler first awaits.`);
-    if (current.letter.lane === 'control') throw new TypeError('A control message cannot be stashed: control never waits.');
+    const { currentCell, currentLetter } = this.#shared.runtime.handling;
+    if (currentCell !== cell || currentLetter === undefined) throw new TypeError(`Actor ${this.name} stashes outside of a handler: only the message in hand can be put aside, before the handler first awaits.`);
+    if (currentLetter.lane === 'control') throw new TypeError('A control message cannot be stashed: control never waits.');
     cell.stash ??= [];
     if (cell.stash.length >= capacity) {
       throw new SpillwayError('stash_full', `Actor ${this.name} has ${capacity} messages in its stash, which is the most it declares.`);
     }
-    current.letter.isPassedOn = true;
-    cell.stash.push(current.letter);
+    currentLetter.isPassedOn = true;
+    cell.stash.push(currentLetter);
+    (cell.begun ??= new WeakSet()).add(currentLetter);
     cell.showLevel();
   }
 
@@ -261,7 +262,7 @@ export class CellContext implements ActorContext {
   }
 }
 
-function addressOfTarget(target: ActorRef | Address): Address {
+function addressOfTarget(target: Addressed | Address): Address {
   return typeof target === 'number' ? target : target.address;
 }
 

@@ -4,7 +4,7 @@
  */
 import type { Address } from './address.ts';
 import type { CancelScope } from './flow/cancel-scope.ts';
-import type { ItemOf, Protocol, ProtocolSpec, ReplyOf, RequestOf } from './protocol.ts';
+import type { ItemOf, Message, Protocol, ProtocolSpec, ReplyOf, RequestOf } from './protocol.ts';
 
 export interface TellOptions {
   /** The cancel scope that the message belongs to: once it is cancelled, no output of it is taken in any more. */
@@ -27,7 +27,7 @@ export interface StreamOptions extends AskOptions {
 
 /** The part of a thread's runtime that a reference needs. */
 export interface Courier {
-  tell(to: Address, protocol: Protocol, name: string, request: unknown, options?: TellOptions): number;
+  tell(to: Address, message: Message, request: unknown, options?: TellOptions): number;
   send(to: Address, protocol: Protocol, name: string, request: unknown, options: AskOptions): Promise<void>;
   ask(to: Address, protocol: Protocol, name: string, request: unknown, options: AskOptions): Promise<unknown>;
   stream(to: Address, protocol: Protocol, name: string, request: unknown, options: StreamOptions): AsyncIterableIterator<unknown, undefined>;
@@ -35,11 +35,19 @@ export interface Courier {
   levelOf(to: Address): number | undefined;
 }
 
+/** Whatever has an address: a reference to an actor of any protocol. */
+export interface Addressed {
+  readonly address: Address;
+}
+
 export class ActorRef<Spec extends ProtocolSpec = ProtocolSpec> {
   readonly name: string;
   readonly address: Address;
   readonly protocol: Protocol<Spec>;
   readonly #courier: Courier;
+  /** Whoever tells much, tells the same message again and again; looking it up costs as much as the rest. */
+  #lastName: string | undefined;
+  #lastMessage: Message | undefined;
 
   constructor(courier: Courier, name: string, address: Address, protocol: Protocol<Spec>) {
     this.#courier = courier;
@@ -55,7 +63,11 @@ export class ActorRef<Spec extends ProtocolSpec = ProtocolSpec> {
    * @throws SpillwayError `message_invalid` naming the field, what was expected and what came
    */
   tell<Name extends keyof Spec & string>(name: Name, request: RequestOf<Spec, Name>, options?: TellOptions): number {
-    return this.#courier.tell(this.address, this.protocol, name, request, options);
+    if (name !== this.#lastName) {
+      this.#lastMessage = this.protocol.message(name);
+      this.#lastName = name;
+    }
+    return this.#courier.tell(this.address, this.#lastMessage!, request, options);
   }
 
   /**

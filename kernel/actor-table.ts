@@ -8,7 +8,7 @@
 import Denque from 'denque';
 import { ActorCell, type AnyHandlers, type AnyMailboxSpec, type CellHost } from './actor-cell.ts';
 import type { ActorDefinition, Behaviour, StopReason } from './actor.ts';
-import { BOARD_PLACES, FIRST_SPAWNED_PLACE, addressOf, isSpawned, spawnedSlot, type Address } from './address.ts';
+import { BOARD_PLACES, FIRST_SPAWNED_PLACE, addressOf, isSpawned, placeOf, spawnedSlot, type Address } from './address.ts';
 import type { Board } from './board.ts';
 import { SpillwayError } from './errors.ts';
 import type { Handling } from './handling.ts';
@@ -73,8 +73,8 @@ export function mailboxOf(definition: ActorDefinition): AnyMailboxSpec {
 
 export class ActorTable {
   readonly #host: TableHost;
-  /** By slot. */
-  readonly #cells = new Map<number, ActorCell>();
+  /** By place: one look in an array for every message. */
+  readonly #cells: (ActorCell | undefined)[] = [];
   readonly #spawned = new WeakMap<ActorCell, Spawned>();
   /** Places that were in use and the next generation of each; oldest first. */
   readonly #freePlaces = new Denque<{ readonly place: number; readonly generation: number }>();
@@ -99,24 +99,25 @@ export class ActorTable {
   }
 
   at(slot: number): ActorCell | undefined {
-    return this.#cells.get(slot);
+    const cell = this.#cells[placeOf(slot)];
+    return cell?.slot === slot ? cell : undefined;
   }
 
   get cells(): Iterable<ActorCell> {
-    return this.#cells.values();
+    return this.#cells.filter((cell) => cell !== undefined);
   }
 
   /** Adds an actor that was made for this thread: its caretaker, or the thread's own. */
   add(cell: ActorCell): void {
     cell.state = 'running';
-    this.#cells.set(cell.slot, cell);
+    this.#cells[cell.place] = cell;
     this.#host.board.setState(cell.place, 'running');
     this.#showPlaces();
   }
 
   /** Takes the actor out: nothing reaches it any more. */
   remove(cell: ActorCell): void {
-    this.#cells.delete(cell.slot);
+    this.#cells[cell.place] = undefined;
   }
 
   /**
@@ -132,8 +133,9 @@ export class ActorTable {
     const name = options.name ?? `${parent.name}/${++this.#lastNumber}`;
     const address = addressOf(this.#host.thread, spawnedSlot(place, generation));
     const cell = new ActorCell(this.#host, name, address, definition.protocol, parent, mailboxOf(definition));
+    cell.stashCapacity = definition.stashCapacity ?? 0;
     this.#host.board.open(place, name, generation);
-    this.#cells.set(cell.slot, cell);
+    this.#cells[cell.place] = cell;
     (parent.children ??= new Set()).add(cell);
     // Its parent's data must not wait in a lane in front of the child's.
     parent.waitsInLane = false;
@@ -267,11 +269,11 @@ export class ActorTable {
 
   #bury(cell: ActorCell, end: ActorEnd): void {
     cell.state = 'stopped';
-    this.#cells.delete(cell.slot);
+    this.#cells[cell.place] = undefined;
     cell.parent?.children?.delete(cell);
     for (const letter of cell.takeAll()) {
       cell.lose(letter, 'actor_stopped');
-      this.#host.handling.refuse(letter, new SpillwayError('actor_stopped', `Actor ${cell.name} has stopped.`), false);
+      this.#host.handling.refuse(letter, new SpillwayError('actor_stopped', `Actor ${cell.name} has stopped.`), cell.begun?.has(letter) === true);
     }
     this.#host.board.vacate(cell.place);
     if (isSpawned(cell.slot)) this.#freePlaces.push({ place: cell.place, generation: this.#host.board.generationOf(cell.place) + 1 });

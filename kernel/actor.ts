@@ -9,7 +9,7 @@
  * the actor ends and its supervisor, or the parent that spawned it, decides.
  */
 import type { SharedCounters } from 'atomics-ring-buffer';
-import type { ActorRef } from './actor-ref.ts';
+import type { ActorRef, Addressed } from './actor-ref.ts';
 import type { SpawnOptions } from './actor-table.ts';
 import type { Address } from './address.ts';
 import type { Terminated } from './bonds.ts';
@@ -60,7 +60,7 @@ export interface ActorContext {
    */
   spawn<Spec extends ProtocolSpec, Args>(definition: ActorDefinition<Spec, Args>, args: Args, options?: SpawnOptions): ActorRef<Spec>;
   /** Ends a child. Resolves when it has released what it holds. @throws SpillwayError `not_a_child` */
-  stop(child: ActorRef | Address): Promise<void>;
+  stop(child: Addressed | Address): Promise<void>;
   /** Ends this actor after the message in its hands. Of a thread's own actor it is as if its handler had returned for the last time: its thread ends. */
   stopSelf(): void;
   readonly children: readonly Address[];
@@ -68,9 +68,9 @@ export interface ActorContext {
   // ---- ends of others
 
   /** Calls `onEnd` once when the actor has ended for good; soon, if there is none. A restart is no end. */
-  watch(target: ActorRef | Address, onEnd: (end: Terminated) => void): Timer;
+  watch(target: Addressed | Address, onEnd: (end: Terminated) => void): Timer;
   /** Makes the two fail together: whichever fails, the other fails too. A proper stop concerns nobody. */
-  link(target: ActorRef | Address): Timer;
+  link(target: Addressed | Address): Timer;
 
   // ---- behaviour
 

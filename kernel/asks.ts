@@ -6,12 +6,13 @@
 import { CLOSED, TOO_LONG, resultName, type Codec, type Memory } from 'atomics-ring-buffer';
 import type { AskOptions } from './actor-ref.ts';
 import { formatAddress, isSpawned, slotOf, threadOf, KERNEL_SLOT, type Address } from './address.ts';
-import { FAILURE_KIND, type Envelope } from './envelope.ts';
+import { FAILURE_KIND, follows, type Envelope } from './envelope.ts';
 import type { KernelErrorCode } from './error-codes.ts';
 import { SpillwayError } from './errors.ts';
 import { failureCodec, fromFailure, type Failure } from './failure.ts';
 import type { IncomingStream } from './incoming-stream.ts';
 import type { Lane } from './lanes.ts';
+import type { Letter } from './letter.ts';
 import type { Message } from './protocol.ts';
 import type { Timer } from './time/timer-wheel.ts';
 
@@ -25,10 +26,10 @@ export interface ConsumedPositions {
 export interface AskHost {
   nowMs(): number;
   after(delayMs: number, run: () => void): Timer;
-  /** An envelope from this thread. */
-  envelope(from: Address, to: Address, correlation: number, deadlineMs: number, scope: number): Envelope;
+  /** A message from this thread. */
+  letter(message: Message, request: unknown, from: Address, to: Address, correlation: number, dueMs: number | undefined, scopeId: number): Letter;
   /** Sends it to its actor, on this thread or another. @returns 0 or a refusal; throws what the codec throws */
-  post(message: Message, envelope: Envelope, request: unknown): number;
+  post(letter: Letter): number;
   /** Position behind the last record sent to this thread on this lane, modulo 2^32. */
   position(to: Address, lane: Lane): number;
   /** Tells the actor that nobody waits any more. */
@@ -37,7 +38,6 @@ export interface AskHost {
 
 interface PendingAsk {
   to: Address;
-  readonly envelope: Envelope;
   readonly lane: Lane;
   /** Position behind the ask's record in its lane, modulo 2^32; undefined once it was forwarded. */
   endPosition: number | undefined;
@@ -75,14 +75,14 @@ export class Asks {
     const signal = options.signal ?? scope?.signal;
     assertDeadline(deadlineMs);
     const correlation = this.#nextCorrelation();
-    const envelope = this.#host.envelope(from, to, correlation, this.#host.nowMs() + deadlineMs, scope?.id ?? 0);
-    const refusal = this.#trySend(envelope, message, request, [options.signal?.aborted, scope?.cancelled].includes(true));
+    const letter = this.#host.letter(message, request, from, to, correlation, this.#host.nowMs() + deadlineMs, scope?.id ?? 0);
+    const refusal = this.#trySend(letter, [options.signal?.aborted, scope?.cancelled].includes(true));
     if (refusal !== undefined) {
       const [code, reason] = refusal;
       return Promise.reject(failure(code, label, to, reason, false));
     }
     const abandon = (code: KernelErrorCode, reason: string): void => {
-      if (this.#fail(correlation, code, reason, true)) this.#host.sendCancel(envelope);
+      if (this.#fail(correlation, code, reason, true)) this.#host.sendCancel(letter);
     };
     const onAbort = (): void => abandon('ask_cancelled', 'cancelled by the caller.');
     const signals = new Set([signal, scope?.signal]);
@@ -91,7 +91,6 @@ export class Asks {
       const overdue = (): void => abandon('ask_deadline', `no ${stream === undefined ? 'answer' : 'item'} within ${deadlineMs} ms.`);
       const ask: PendingAsk = {
         to,
-        envelope,
         lane: message.lane,
         endPosition: this.#host.position(to, message.lane),
         label,
@@ -110,7 +109,7 @@ export class Asks {
           ask.timer.cancel();
           if (expected) ask.timer = this.#host.after(deadlineMs, overdue);
         },
-        target: () => ({ ...envelope, to: ask.to }),
+        target: () => ({ ...follows(letter), to: ask.to }),
         cancel: () => abandon('ask_cancelled', 'cancelled by the caller.'),
       });
       this.#pending.set(correlation, ask);
@@ -188,18 +187,16 @@ export class Asks {
 
   /** @returns undefined when sent, else why not */
   #trySend(
-    envelope: Envelope,
-    message: Message,
-    request: unknown,
+    letter: Letter,
     isCancelled: boolean,
   ): [code: KernelErrorCode, reason: string] | undefined {
     if (isCancelled) return ['ask_cancelled', 'cancelled before it was sent.'];
     if (this.#closed) return ['actor_stopped', 'the system is closed.'];
-    const result = this.#host.post(message, envelope, request);
+    const result = this.#host.post(letter);
     if (result >= 0) return undefined;
     if (result === CLOSED) return ['actor_stopped', 'the actor has stopped.'];
     if (result === TOO_LONG) return ['message_too_large', 'it is longer than the lane takes; send it in parts.'];
-    return ['ask_refused', `the ${message.lane} lane answered ${resultName(result)}; try again later.`];
+    return ['ask_refused', `the ${letter.lane} lane answered ${resultName(result)}; try again later.`];
   }
 
   /** A number that no pending ask has; never 0, which means "no answer expected". */

@@ -127,6 +127,10 @@ export class Board {
     this.#i32[(place << 5) + LEVEL] = level;
   }
 
+  addLevel(place: number, delta: number): void {
+    this.#i32[(place << 5) + LEVEL]! += delta;
+  }
+
   count(place: number, count: number, delta = 1): void {
     this.#f64[(place << 4) + FIRST_COUNT + count]! += delta;
   }

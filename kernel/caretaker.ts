@@ -184,6 +184,7 @@ export class Caretaker {
       }
       const cell = new ActorCell(runtime, this.#options.name, runtime.self, definition.protocol, undefined, mailboxOf(definition));
       cell.waitsInLane = definition.mailbox === undefined;
+      cell.stashCapacity = definition.stashCapacity ?? 0;
       const behaviour = await definition.start(new CellContext(this.#contextHost, cell, definition, runtime.incarnation), args);
       this.#behaviour = behaviour;
       resolve();

@@ -42,10 +42,10 @@ export class DeadLetters {
   lost(letter: Letter, reason: LostReason, cell: ActorCell): void {
     this.#block.counters.add(reason);
     if (this.#guardian.deadLetterListeners === 0) return;
-    const { envelope, message } = letter;
+    const { message } = letter;
     const result = this.#tell({
-      to: envelope.to,
-      from: envelope.from,
+      to: letter.to,
+      from: letter.from,
       actor: cell.name,
       protocol: cell.protocol.name,
       message: message.name,

@@ -3,7 +3,7 @@
  * before every record. Within a lane the peers take turns. Answers alone are taken out of turn, where they
  * lie behind a request that cannot be handled yet.
  */
-import { ABORT, type SharedMemory } from 'atomics-ring-buffer';
+import { ABORT, type RecordHandler, type SharedMemory } from 'atomics-ring-buffer';
 import type { Address } from './address.ts';
 import { AnswersAhead } from './answers-ahead.ts';
 import type { Lane } from './lanes.ts';
@@ -31,9 +31,14 @@ export interface LocalWork {
 
 const NO_LOCAL_WORK: LocalWork = { control: () => false, data: () => false, hasWork: () => false };
 
+/** Local data messages for each one of a lane, when both have some: a look at every lane costs as much as a message. */
+const LOCAL_TURN = 8;
+
 interface Inbox {
   readonly peer: Address;
   readonly receiver: LinkReceiver;
+  /** Takes in a record of each lane; made once, and not for every record. */
+  readonly handlers: Readonly<Record<Lane, RecordHandler>>;
   /** The busy actor for whom the oldest data record waits. */
   blockedBy: object | undefined;
   /** Answers behind that record. */
@@ -46,8 +51,8 @@ export class Dispatcher {
   readonly #deliver: Delivery;
   readonly #handle: () => void;
   readonly #local: LocalWork;
-  /** Whether the lanes come before the thread's own queues, the next time both have data. */
-  #lanesFirst = true;
+  /** Messages that the thread's own queues may still hand over before the data lanes are looked at again. */
+  #localTurn = 0;
   #inboxes: readonly Inbox[] = [];
   #turn = 0;
 
@@ -65,7 +70,20 @@ export class Dispatcher {
 
   add(peer: Address, receiver: LinkReceiver): void {
     const ahead = new AnswersAhead(receiver.data);
-    this.#inboxes = [...this.#inboxes, { peer, receiver, blockedBy: undefined, ahead, retired: false }];
+    const handlerOf = (lane: Lane): RecordHandler => {
+      const { memory } = receiver[lane];
+      return (kind, offset, length) => {
+        const busy = this.#deliver(lane, kind, memory, offset, length);
+        if (busy === undefined) return undefined;
+        inbox.blockedBy = busy;
+        ahead.reset();
+        return ABORT;
+      };
+    };
+    const handlers = { control: handlerOf('control'), data: handlerOf('data'), telemetry: handlerOf('telemetry') };
+    const inbox: Inbox = { peer, receiver, handlers, blockedBy: undefined, ahead, retired: false };
+    this.#inboxes = [...this.#inboxes, inbox];
+    this.#turn = 0;
   }
 
   /** No more records come from this peer. Those that wait are handled, then its lanes are let go. */
@@ -105,16 +123,20 @@ export class Dispatcher {
   }
 
   #nextData(): boolean {
-    if (this.#lanesFirst ? this.#nextOf('data') : this.#local.data()) {
-      this.#lanesFirst = !this.#lanesFirst;
+    if (this.#localTurn > 0 && this.#local.data()) {
+      this.#localTurn--;
       return true;
     }
-    return this.#lanesFirst ? this.#local.data() : this.#nextOf('data');
+    this.#localTurn = LOCAL_TURN;
+    return this.#nextOf('data') || this.#local.data();
   }
 
   #letGo(): void {
     const isOver = ({ retired, receiver }: Inbox): boolean => retired && Object.values(receiver).every((ring) => !ring.hasRecord);
-    if (this.#inboxes.some(isOver)) this.#inboxes = this.#inboxes.filter((inbox) => !isOver(inbox));
+    if (this.#inboxes.some(isOver)) {
+      this.#inboxes = this.#inboxes.filter((inbox) => !isOver(inbox));
+      this.#turn = 0;
+    }
   }
 
   #settleAhead(lane: Lane, receiver: LinkReceiver, ahead: AnswersAhead): number {
@@ -124,27 +146,23 @@ export class Dispatcher {
 
   #nextOf(lane: Lane): boolean {
     const inboxes = this.#inboxes;
-    for (let step = 0; step < inboxes.length; step++) {
-      const inbox = inboxes[(this.#turn + step) % inboxes.length]!;
+    const count = inboxes.length;
+    let index = this.#turn;
+    for (let step = 0; step < count; step++, index++) {
+      if (index >= count) index = 0;
+      const inbox = inboxes[index]!;
       if (lane === 'data' && inbox.blockedBy !== undefined) {
         if (inbox.ahead.hasNew && this.#settleAhead(lane, inbox.receiver, inbox.ahead) > 0) return true;
         continue;
       }
       const ring = inbox.receiver[lane];
-      if (!ring.hasRecord) continue;
-      const handled = ring.poll((kind, offset, length) => {
-        const busy = this.#deliver(lane, kind, ring.memory, offset, length);
-        if (busy === undefined) return undefined;
-        inbox.blockedBy = busy;
-        inbox.ahead.reset();
-        return ABORT;
-      }, 1);
-      if (handled === 0) {
+      if (!ring.mayHaveRecord) continue;
+      if (ring.poll(inbox.handlers[lane], 1) === 0) {
         // The record stays for a busy actor; answers behind it need not.
         if (inbox.blockedBy !== undefined && this.#settleAhead(lane, inbox.receiver, inbox.ahead) > 0) return true;
         continue;
       }
-      this.#turn = (this.#turn + step + 1) % inboxes.length;
+      this.#turn = index + 1 === count ? 0 : index + 1;
       this.#handle();
       return true;
     }

@@ -32,7 +32,6 @@ const TRACE = 2;
 
 /** Correlation of a message that expects no answer. */
 export const NO_CORRELATION = 0;
-export const NO_DEADLINE = 0;
 export const NO_SCOPE = 0;
 
 /** Record kinds of the kernel itself; a protocol's messages are numbered from FIRST_MESSAGE_KIND. */
@@ -54,16 +53,18 @@ export interface Envelope {
   readonly from: Address;
   readonly correlation: number;
   readonly incarnation: number;
-  readonly deadlineMs: number;
-  readonly scope: number;
-  /** On the monotonic clock; 0 if the message is not one of those that are measured. */
-  readonly sentAtMs: number;
+  /** When nobody waits for its answer any more, on the monotonic clock. */
+  readonly dueMs: number | undefined;
+  /** The cancel scope that it belongs to; NO_SCOPE for none. */
+  readonly scopeId: number;
+  /** On the monotonic clock, of a message that is measured. */
+  readonly sentAtMs: number | undefined;
   readonly trace: TraceContext | undefined;
 }
 
 /** Bytes that the envelope takes with its extras. */
 export function envelopeBytes({ sentAtMs, trace }: Envelope): number {
-  return ENVELOPE_BYTES + (sentAtMs === 0 ? 0 : SENT_AT_BYTES) + (trace === undefined ? 0 : TRACE_BYTES);
+  return ENVELOPE_BYTES + (sentAtMs === undefined ? 0 : SENT_AT_BYTES) + (trace === undefined ? 0 : TRACE_BYTES);
 }
 
 /** Writes the envelope in front of a value that begins at `offset + envelopeBytes(envelope)`. */
@@ -74,33 +75,81 @@ export function writeEnvelope(memory: SharedMemory, offset: number, envelope: En
   memory.i32[word + 1] = envelope.from;
   memory.i32[word + 2] = envelope.correlation;
   memory.i32[word + 3] = envelope.incarnation;
-  memory.f64[(offset + 16) >> 3] = envelope.deadlineMs;
-  memory.i32[word + 6] = envelope.scope;
-  memory.i32[word + 7] = (sentAtMs === 0 ? 0 : SENT_AT) | (trace === undefined ? 0 : TRACE);
-  if (sentAtMs !== 0) memory.f64[(offset + ENVELOPE_BYTES) >> 3] = sentAtMs;
-  if (trace !== undefined) writeTraceContext(memory.u8, offset + ENVELOPE_BYTES + (sentAtMs === 0 ? 0 : SENT_AT_BYTES), trace);
+  memory.f64[(offset + 16) >> 3] = envelope.dueMs ?? 0;
+  memory.i32[word + 6] = envelope.scopeId;
+  memory.i32[word + 7] = (sentAtMs === undefined ? 0 : SENT_AT) | (trace === undefined ? 0 : TRACE);
+  if (sentAtMs !== undefined) memory.f64[(offset + ENVELOPE_BYTES) >> 3] = sentAtMs;
+  if (trace !== undefined) writeTraceContext(memory.u8, offset + ENVELOPE_BYTES + (sentAtMs === undefined ? 0 : SENT_AT_BYTES), trace);
 }
 
-type ReadableMemory = Pick<SharedMemory, 'u8' | 'i32' | 'f64'>;
+export type ReadableMemory = Pick<SharedMemory, 'u8' | 'i32' | 'f64'>;
 
 /** Bytes of the envelope that was written at `offset`, with its extras. */
 export function writtenEnvelopeBytes(memory: ReadableMemory, offset: number): number {
-  const flags = memory.i32[(offset >> 2) + 7]!;
+  const flags = readFlags(memory, offset);
   return ENVELOPE_BYTES + ((flags & SENT_AT) === 0 ? 0 : SENT_AT_BYTES) + ((flags & TRACE) === 0 ? 0 : TRACE_BYTES);
 }
 
 export function readEnvelope(memory: ReadableMemory, offset: number): Envelope {
-  const word = offset >> 2;
-  const flags = memory.i32[word + 7]!;
-  const measured = (flags & SENT_AT) !== 0;
   return {
-    to: memory.i32[word]! >>> 0,
-    from: memory.i32[word + 1]! >>> 0,
-    correlation: memory.i32[word + 2]! >>> 0,
-    incarnation: memory.i32[word + 3]!,
-    deadlineMs: memory.f64[(offset + 16) >> 3]!,
-    scope: memory.i32[word + 6]! >>> 0,
-    sentAtMs: measured ? memory.f64[(offset + ENVELOPE_BYTES) >> 3]! : 0,
-    trace: (flags & TRACE) === 0 ? undefined : readTraceContext(memory.u8, offset + ENVELOPE_BYTES + (measured ? SENT_AT_BYTES : 0)),
+    to: readTo(memory, offset),
+    from: readFrom(memory, offset),
+    correlation: readCorrelation(memory, offset),
+    incarnation: readIncarnation(memory, offset),
+    dueMs: readDueMs(memory, offset),
+    scopeId: readScopeId(memory, offset),
+    sentAtMs: readSentAtMs(memory, offset),
+    trace: readTrace(memory, offset),
   };
+}
+
+// The fields one by one, for those who need only some, or put them elsewhere than into an object.
+
+export function readTo(memory: ReadableMemory, offset: number): Address {
+  return memory.i32[offset >> 2]! >>> 0;
+}
+
+export function readFrom(memory: ReadableMemory, offset: number): Address {
+  return memory.i32[(offset >> 2) + 1]! >>> 0;
+}
+
+export function readCorrelation(memory: ReadableMemory, offset: number): number {
+  return memory.i32[(offset >> 2) + 2]! >>> 0;
+}
+
+export function readIncarnation(memory: ReadableMemory, offset: number): number {
+  return memory.i32[(offset >> 2) + 3]!;
+}
+
+export function readDueMs(memory: ReadableMemory, offset: number): number | undefined {
+  // Most messages have none, and a number that is not small costs an allocation where it is kept.
+  return memory.f64[(offset + 16) >> 3]! || undefined;
+}
+
+export function readScopeId(memory: ReadableMemory, offset: number): number {
+  return memory.i32[(offset >> 2) + 6]! >>> 0;
+}
+
+export function readSentAtMs(memory: ReadableMemory, offset: number): number | undefined {
+  return (readFlags(memory, offset) & SENT_AT) === 0 ? undefined : memory.f64[(offset + ENVELOPE_BYTES) >> 3]!;
+}
+
+export function readTrace(memory: ReadableMemory, offset: number): TraceContext | undefined {
+  const flags = readFlags(memory, offset);
+  if ((flags & TRACE) === 0) return undefined;
+  return readTraceContext(memory.u8, offset + ENVELOPE_BYTES + ((flags & SENT_AT) === 0 ? 0 : SENT_AT_BYTES));
+}
+
+function readFlags(memory: ReadableMemory, offset: number): number {
+  return memory.i32[(offset >> 2) + 7]!;
+}
+
+/** The envelope of what is sent to whoever sent `envelope`, as its answer. */
+export function answerTo({ to, from, correlation, incarnation, scopeId }: Envelope): Envelope {
+  return { to: from, from: to, correlation, incarnation, dueMs: undefined, scopeId, sentAtMs: undefined, trace: undefined };
+}
+
+/** The envelope of what follows an ask on its way: a cancel, or demand for more items. */
+export function follows({ to, from, correlation, incarnation, scopeId }: Envelope): Envelope {
+  return { to, from, correlation, incarnation, dueMs: undefined, scopeId, sentAtMs: undefined, trace: undefined };
 }

@@ -98,8 +98,9 @@ export class Group<Spec extends ProtocolSpec = ProtocolSpec> {
    */
   publish<Name extends keyof Spec & string>(name: Name, request: RequestOf<Spec, Name>, options?: TellOptions): { told: number; refused: { address: Address; result: number }[] } {
     const refused: { address: Address; result: number }[] = [];
+    const message = this.#protocol.message(name);
     for (const address of this.#membership.members) {
-      const result = this.#courier.tell(address, this.#protocol, name, request, options);
+      const result = this.#courier.tell(address, message, request, options);
       if (result < 0) refused.push({ address, result });
     }
     return { told: this.#membership.members.length - refused.length, refused };

@@ -44,10 +44,10 @@ export class Handling {
   readonly outbox = new Outbox();
   readonly #host: HandlingHost;
   readonly #handled: number;
-  /** The actor whose handler runs at this moment, and its message. */
-  current: { readonly cell: ActorCell; readonly letter: Letter } | undefined;
-  /** Spares an allocation for each message: the same object, filled anew. */
-  readonly #running: { cell: ActorCell; letter: Letter } = { cell: undefined as never, letter: undefined as never };
+  /** The actor whose handler runs at this moment, before it first awaits. */
+  currentCell: ActorCell | undefined;
+  /** Its message, if the actor may put it aside: to keep it for all would cost the collector a note of each. */
+  currentLetter: Letter | undefined;
 
   constructor(host: HandlingHost) {
     this.#host = host;
@@ -56,29 +56,26 @@ export class Handling {
 
   handle(cell: ActorCell, letter: Letter): void {
     const { block } = this.#host;
-    const { envelope, message } = letter;
-    if (envelope.sentAtMs !== 0) this.#host.measured(letter.lane, this.#host.nowMs() - envelope.sentAtMs);
+    const { message } = letter;
+    if (letter.sentAtMs !== undefined) this.#host.measured(letter.lane, this.#host.nowMs() - letter.sentAtMs);
     if (cell.receiveTimeout !== undefined && letter.lane === 'data') cell.receiveTimeout.lastMs = this.#host.nowMs();
-    const outer = this.current;
-    const running = outer === undefined ? this.#running : { cell, letter };
-    running.cell = cell;
-    running.letter = letter;
-    this.current = running;
+    this.currentCell = cell;
+    if (cell.stashCapacity > 0) this.currentLetter = letter;
     block.handling = cell.slot;
     let result: unknown;
     try {
       const handler = cell.handlers[message.name]!;
-      result = envelope.trace === undefined ? handler(letter.request as never, letter) : this.#host.traced(letter, cell, () => handler(letter.request as never, letter));
+      result = letter.trace === undefined ? handler(letter.request as never, letter) : this.#host.traced(letter, cell, () => handler(letter.request as never, letter));
     } catch (error) {
-      this.current = outer;
-      block.handling = outer?.cell.slot ?? 0;
+      this.currentCell = undefined;
+      block.handling = 0;
       this.#finish(cell, letter, { error });
       return;
     }
-    this.current = outer;
-    block.handling = outer?.cell.slot ?? 0;
+    this.currentCell = undefined;
+    block.handling = 0;
     if (!(result instanceof Promise)) {
-      if (envelope.correlation === wire.NO_CORRELATION && !letter.isPassedOn) this.#count(cell);
+      if (letter.correlation === wire.NO_CORRELATION && !letter.isPassedOn) this.#count(cell);
       else this.#finish(cell, letter, { value: result });
       return;
     }
@@ -132,11 +129,11 @@ export class Handling {
   }
 
   #reply(cell: ActorCell, letter: Letter, value: unknown): void {
-    const { message, envelope } = letter;
+    const { message } = letter;
     if (threadOf(letter.from) === this.#host.thread) {
       try {
         const copy = message.copyReply(value);
-        if (!this.#host.asks.settleHere(envelope, copy)) this.#host.block.counters.add('stale_reply');
+        if (!this.#host.asks.settleHere(letter, copy)) this.#host.block.counters.add('stale_reply');
       } catch (error) {
         this.#host.onDefect(badAnswer(message.name, error), cell);
       }
@@ -144,7 +141,7 @@ export class Handling {
     }
     this.outbox.send(() => {
       try {
-        const result = this.sendBack(letter.lane, wire.REPLY_KIND, envelope, message.reply, value);
+        const result = this.sendBack(letter.lane, wire.REPLY_KIND, letter, message.reply, value);
         if (result !== TOO_LONG) return this.#isSettled(result);
         this.refuse(letter, new SpillwayError('message_too_large', `The answer to ${message.name} is longer than its lane takes.`), true);
       } catch (error) {
@@ -159,7 +156,7 @@ export class Handling {
   refuse(letter: Letter, error: SpillwayError, mayHaveBeenHandled: boolean, isLeftToPeerDown = false): void {
     // The end of a whole thread is told to its peers, who end the asks that it had taken.
     if (isLeftToPeerDown && threadOf(letter.from) !== this.#host.thread) return;
-    this.refuseUnread(letter.lane, letter.envelope, error, mayHaveBeenHandled);
+    this.refuseUnread(letter.lane, letter, error, mayHaveBeenHandled);
   }
 
   /** The same for a record that no letter was made of. */
@@ -183,8 +180,7 @@ export class Handling {
 
   /** Sends a record to whoever asked. @returns 0 or a refusal */
   sendBack(lane: Lane, kind: number, request: wire.Envelope, codec: Codec<unknown> | undefined, value: unknown): number {
-    const envelope = { ...request, to: request.from, from: request.to, deadlineMs: wire.NO_DEADLINE, sentAtMs: 0, trace: undefined };
-    return this.#host.transmitter.send(lane, kind, envelope, codec, value);
+    return this.#host.transmitter.send(lane, kind, wire.answerTo(request), codec, value);
   }
 
   #isSettled(result: number): boolean {

@@ -8,10 +8,10 @@ import { placeOf, slotOf, threadOf, type Address } from './address.ts';
 import { Asks, assertDeadline, failure } from './asks.ts';
 import type { Board } from './board.ts';
 import type { Clock } from './clock.ts';
-import { CANCEL_KIND, DEMAND_KIND, FORWARDED_KIND, NO_CORRELATION, NO_DEADLINE, NO_SCOPE, type Envelope } from './envelope.ts';
+import { CANCEL_KIND, DEMAND_KIND, FORWARDED_KIND, NO_CORRELATION, NO_SCOPE, answerTo, follows, type Envelope } from './envelope.ts';
 import type { SpillwayError } from './errors.ts';
 import { IncomingStream } from './incoming-stream.ts';
-import type { Letter } from './letter.ts';
+import { Letter, type LetterHost } from './letter.ts';
 import { MAILBOX_MODES } from './mailbox/mailbox-spec.ts';
 import type { Message, Protocol } from './protocol.ts';
 import type { Receiver } from './receiver.ts';
@@ -25,7 +25,7 @@ import { uint32Codec } from './uint32-codec.ts';
 import { WaitingSends } from './waiting-sends.ts';
 
 /** What the post needs of its thread. */
-export interface PostHost {
+export interface PostHost extends LetterHost {
   readonly self: Address;
   readonly incarnation: number;
   readonly clock: Clock;
@@ -65,21 +65,20 @@ export class Post {
     this.asks = new Asks({
       nowMs: () => host.clock.monotonicMs(),
       after: (delayMs, run) => host.after(delayMs, run),
-      envelope: (...fields) => this.#envelope(...fields),
-      post: (message, envelope, request) => this.#post(message, envelope, request),
+      letter: (...fields) => this.#letter(...fields),
+      post: (letter) => this.#post(letter),
       position: (to, lane) => host.transmitter.position(to, lane),
       sendCancel: (envelope) => this.#sendCancel(envelope),
     });
   }
 
   /** @see ActorRef.tell */
-  tell(from: Address, to: Address, protocol: Protocol, name: string, request: unknown, options?: TellOptions): number {
-    const message = protocol.message(name);
+  tell(from: Address, to: Address, message: Message, request: unknown, options?: TellOptions): number {
     // What waits for room came first.
     if (this.sends.isWaitingFor(to) && message.lane === 'data') return BACK_PRESSURED;
-    const envelope = this.#envelope(from, to, NO_CORRELATION, NO_DEADLINE, options?.scope?.id ?? NO_SCOPE);
+    const letter = this.#letter(message, request, from, to, NO_CORRELATION, undefined, options?.scope?.id ?? NO_SCOPE);
     try {
-      return this.#post(message, envelope, request);
+      return this.#post(letter);
     } catch (error) {
       message.validate(request);
       throw error;
@@ -92,7 +91,7 @@ export class Post {
     const message = protocol.message(name);
     const label = `${protocol.name}.${name}`;
     const attempt = {
-      attempt: () => explaining(message, request, () => this.#post(message, this.#envelope(from, to, NO_CORRELATION, NO_DEADLINE, scope?.id ?? NO_SCOPE), request)),
+      attempt: () => explaining(message, request, () => this.#post(this.#letter(message, request, from, to, NO_CORRELATION, undefined, scope?.id ?? NO_SCOPE))),
       isThrottled: () => this.#boardOf(to)?.modeOf(placeOf(slotOf(to))) === SYNC,
     };
     await this.sends.send(to, label, attempt, deadlineMs, signal ?? scope?.signal, (result) => refusal(result, label, to));
@@ -127,18 +126,16 @@ export class Post {
 
   /** Hands an ask on. @returns 0 or why it was refused */
   forward(letter: Letter, to: ActorRef, name: string, request: unknown): number {
-    const { envelope } = letter;
+    const { from, correlation, incarnation, dueMs, scopeId, trace } = letter;
     const message = to.protocol.message(name);
-    const result = explaining(message, request, () => this.#post(message, { ...envelope, to: to.address }, request));
+    const onward = new Letter(this.#host, message.lane, message, request, to.address, from, correlation, incarnation, dueMs, scopeId, undefined, trace);
+    const result = explaining(message, request, () => this.#post(onward));
     if (result < 0) return result;
     letter.isPassedOn = true;
     if (!letter.expectsAnswer) return result;
-    if (threadOf(envelope.from) === this.#thread) this.asks.forwarded(envelope.correlation, to.address);
-    else {
-      const notice = { ...envelope, to: envelope.from, from: envelope.to, deadlineMs: NO_DEADLINE, sentAtMs: 0, trace: undefined };
-      // Without it the ask still ends, by its deadline at the latest.
-      this.#host.transmitter.send('control', FORWARDED_KIND, notice, uint32Codec, to.address);
-    }
+    if (threadOf(from) === this.#thread) this.asks.forwarded(correlation, to.address);
+    // Without it the ask still ends, by its deadline at the latest.
+    else this.#host.transmitter.send('control', FORWARDED_KIND, answerTo(letter), uint32Codec, to.address);
     return result;
   }
 
@@ -159,13 +156,18 @@ export class Post {
     return threadOf(to) === this.#thread ? this.#host.board : this.#host.transmitter.boardOf(to);
   }
 
-  #post(message: Message, envelope: Envelope, request: unknown): number {
-    const { to, scope } = envelope;
+  #post(letter: Letter): number {
+    const { to, scopeId, message } = letter;
     if (threadOf(to) !== this.#thread) {
-      if (scope !== NO_SCOPE) this.#host.scopes.sent(scope, to);
-      return this.#host.transmitter.send(message.lane, message.kind, envelope, message.request, request);
+      if (scopeId !== NO_SCOPE) this.#host.scopes.sent(scopeId, to);
+      const result = this.#host.transmitter.send(letter.lane, message.kind, letter, message.request, letter.request);
+      // It is in the lane; whoever waits for the answer need not keep it as well.
+      letter.request = undefined;
+      return result;
     }
-    const result = this.#host.receiver.accept(message, envelope, message.copyRequest(request));
+    // A copy of its own, so that no sender changes what it has sent.
+    letter.request = message.copyRequest(letter.request);
+    const result = this.#host.receiver.accept(letter);
     if (result < 0) this.#host.block.counters.add('refused');
     else {
       this.#host.block.counters.addAt(this.#sent);
@@ -174,31 +176,23 @@ export class Post {
     return result;
   }
 
-  #envelope(from: Address, to: Address, correlation: number, deadlineMs: number, scope: number): Envelope {
+  #letter(message: Message, request: unknown, from: Address, to: Address, correlation: number, dueMs: number | undefined, scopeId: number): Letter {
     const host = this.#host;
     const isMeasured = ++this.#unmeasured >= MEASURED_PART;
     if (isMeasured) this.#unmeasured = 0;
-    return {
-      to,
-      from,
-      correlation,
-      incarnation: host.incarnation,
-      deadlineMs,
-      scope,
-      sentAtMs: isMeasured ? host.clock.monotonicMs() : 0,
-      trace: activeTraceContext(),
-    };
+    const sentAtMs = isMeasured ? host.clock.monotonicMs() : undefined;
+    return new Letter(host, message.lane, message, request, to, from, correlation, host.incarnation, dueMs, scopeId, sentAtMs, activeTraceContext());
   }
 
   #sendCancel(envelope: Envelope): void {
     if (threadOf(envelope.to) === this.#thread) this.#host.receiver.cancel(envelope);
     // A refused cancel is no loss: the actor then does work whose answer nobody takes.
-    else this.#host.transmitter.send('control', CANCEL_KIND, { ...envelope, trace: undefined, sentAtMs: 0 });
+    else this.#host.transmitter.send('control', CANCEL_KIND, follows(envelope));
   }
 
   #sendDemand(ask: Envelope, items: number): boolean {
     if (threadOf(ask.to) !== this.#thread) {
-      return this.#host.transmitter.send('control', DEMAND_KIND, { ...ask, trace: undefined, sentAtMs: 0 }, uint32Codec, items) >= 0;
+      return this.#host.transmitter.send('control', DEMAND_KIND, follows(ask), uint32Codec, items) >= 0;
     }
     this.#host.streams.demand(ask, items);
     return true;
@@ -215,8 +209,8 @@ export class Sender implements Courier {
     this.#from = from;
   }
 
-  tell(to: Address, protocol: Protocol, name: string, request: unknown, options?: TellOptions): number {
-    return this.#post.tell(this.#from, to, protocol, name, request, options);
+  tell(to: Address, message: Message, request: unknown, options?: TellOptions): number {
+    return this.#post.tell(this.#from, to, message, request, options);
   }
 
   send(to: Address, protocol: Protocol, name: string, request: unknown, options: AskOptions): Promise<void> {

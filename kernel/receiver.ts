@@ -16,7 +16,6 @@ import { SpillwayError } from './errors.ts';
 import type { Handling } from './handling.ts';
 import type { Lane } from './lanes.ts';
 import { Letter, type LetterHost } from './letter.ts';
-import type { Message } from './protocol.ts';
 import type { RunQueue } from './run-queue.ts';
 import type { Scopes } from './scopes.ts';
 import { StartStash, type RecordMemory } from './start-stash.ts';
@@ -84,13 +83,12 @@ export class Receiver {
       this.#host.block.counters.add('undecodable');
       return undefined;
     }
-    const envelope = wire.readEnvelope(memory, offset);
     if (kind < wire.FIRST_MESSAGE_KIND) {
-      this.#deliverKernelRecord(kind, envelope, memory, offset + headBytes, length - headBytes);
+      this.#deliverKernelRecord(kind, wire.readEnvelope(memory, offset), memory, offset + headBytes, length - headBytes);
       return undefined;
     }
-    const slot = slotOf(envelope.to);
-    const stash = this.#expected.get(slot);
+    const slot = slotOf(wire.readTo(memory, offset));
+    const stash = this.#expected.size === 0 ? undefined : this.#expected.get(slot);
     if (stash !== undefined) {
       if (lane === 'data') return stash;
       if (lane === 'control' && stash.keep(kind, memory, offset, length)) return undefined;
@@ -98,7 +96,8 @@ export class Receiver {
     const cell = this.#host.table.at(slot);
     if (cell === undefined) {
       this.#host.block.counters.add('unknown_actor');
-      this.#refuse(lane, envelope, new SpillwayError('actor_unknown', `There is no actor at ${formatAddress(envelope.to)}.`));
+      const envelope = wire.readEnvelope(memory, offset);
+      this.#host.handling.refuseUnread(lane, envelope, new SpillwayError('actor_stopped', `There is no actor at ${formatAddress(envelope.to)} any more.`));
       return undefined;
     }
     if (lane === 'data' && cell.busy && cell.waitsInLane) return cell;
@@ -109,25 +108,24 @@ export class Receiver {
       request = message.request.decode(memory, offset + headBytes, length - headBytes);
     } catch (error) {
       this.#host.block.counters.add('undecodable');
-      this.#refuse(lane, envelope, new SpillwayError('message_invalid', `Undecodable message: ${String(error)}`));
+      this.#host.handling.refuseUnread(lane, wire.readEnvelope(memory, offset), new SpillwayError('message_invalid', `Undecodable message: ${String(error)}`));
       return undefined;
     }
-    const letter = new Letter(this.#host, lane, message, envelope, request);
+    const letter = Letter.read(this.#host, lane, message, memory, offset, request);
     if (!cell.isKernel) this.#host.table.board.count(cell.place, ARRIVED);
     this.#takeIn(cell, letter);
     return undefined;
   }
 
   /**
-   * Takes in a message from this thread itself. It waits for its turn like any other.
-   * @param request a copy of its own, so that no sender changes what it has sent
+   * Takes in a message from this thread itself, whose request is a copy of its own. It waits for its turn
+   * like any other.
    * @returns 0, or BACK_PRESSURED or CLOSED
    */
-  accept(message: Message, envelope: wire.Envelope, request: unknown): number {
-    const cell = this.#host.table.at(slotOf(envelope.to));
+  accept(letter: Letter): number {
+    const cell = this.#host.table.at(slotOf(letter.to));
     if (cell === undefined || cell.state === 'stopped') return CLOSED;
-    const letter = new Letter(this.#host, message.lane, message, envelope, request);
-    if (message.lane === 'control') {
+    if (letter.lane === 'control') {
       if (!cell.offerControl(letter)) return BACK_PRESSURED;
       this.#host.queue.scheduleControl(cell);
     } else {
@@ -196,18 +194,17 @@ export class Receiver {
 
   /** Whether nobody waits for the message any more: cancelled by its asker or its scope, or past its deadline. */
   #isOver(cell: ActorCell, letter: Letter): boolean {
-    const { envelope } = letter;
-    if (envelope.scope !== wire.NO_SCOPE && this.#host.scopes.blocks(envelope.scope)) {
+    if (letter.scopeId !== wire.NO_SCOPE && this.#host.scopes.blocks(letter.scopeId)) {
       cell.lose(letter, 'fenced');
-      this.#host.handling.refuse(letter, new SpillwayError('scope_cancelled', 'The cancel scope of the message was cancelled.'), false);
+      this.#host.handling.refuse(letter, new SpillwayError('scope_cancelled', 'The cancel scope of the message was cancelled.'), cell.begun?.has(letter) === true);
       return true;
     }
-    if (envelope.correlation === wire.NO_CORRELATION) return false;
-    if (letter.isCancelled || this.#cancelled.take(envelope)) {
+    if (letter.correlation === wire.NO_CORRELATION) return false;
+    if (letter.isCancelled || this.#cancelled.take(letter)) {
       cell.lose(letter, 'cancelled');
       return true;
     }
-    if (envelope.deadlineMs !== wire.NO_DEADLINE && this.#host.nowMs() > envelope.deadlineMs) {
+    if (letter.dueMs !== undefined && this.#host.nowMs() > letter.dueMs) {
       cell.lose(letter, 'expired');
       return true;
     }
@@ -230,7 +227,7 @@ export class Receiver {
   #settles(kind: number, envelope: wire.Envelope, memory: RecordMemory, offset: number, length: number): boolean {
     const { asks, incarnation } = this.#host;
     if (envelope.incarnation !== incarnation) return false;
-    if (envelope.scope !== wire.NO_SCOPE && this.#host.scopes.blocks(envelope.scope)) {
+    if (envelope.scopeId !== wire.NO_SCOPE && this.#host.scopes.blocks(envelope.scopeId)) {
       this.#host.block.counters.add('fenced');
       return true;
     }
@@ -244,16 +241,12 @@ export class Receiver {
     const cell = this.#host.table.at(slotOf(envelope.to));
     this.#host.streams.cancel(envelope);
     for (const letter of cell?.inFlight ?? []) {
-      if (isSameAsk(letter.envelope, envelope)) {
+      if (isSameAsk(letter, envelope)) {
         letter.isCancelled = true;
         return;
       }
     }
     // Control overtakes data: the message itself may still wait in the data lane, or in its mailbox.
     this.#cancelled.add(envelope);
-  }
-
-  #refuse(lane: Lane, envelope: wire.Envelope, error: SpillwayError): void {
-    this.#host.handling.refuseUnread(lane, envelope, error);
   }
 }

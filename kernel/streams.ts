@@ -57,7 +57,7 @@ export class Streams {
       return;
     }
     const stream: Outgoing = { cell, letter, iterator, granted: 1, isOver: false, wake: undefined };
-    this.#open.set(keyOf(letter.envelope), stream);
+    this.#open.set(keyOf(letter), stream);
     void this.#pump(stream);
   }
 
@@ -92,7 +92,7 @@ export class Streams {
   #close(stream: Outgoing): void {
     if (stream.isOver) return;
     stream.isOver = true;
-    this.#open.delete(keyOf(stream.letter.envelope));
+    this.#open.delete(keyOf(stream.letter));
     stream.wake?.();
     // Lets a generator run its `finally`; what it throws there concerns nobody any more.
     void Promise.resolve(stream.iterator.return?.()).catch(() => {});
@@ -130,23 +130,23 @@ export class Streams {
 
   #end(letter: Letter): void {
     const { asks, handling, thread } = this.#host;
-    if (threadOf(letter.from) === thread) asks.settleHere(letter.envelope, undefined);
-    else handling.outbox.send(() => isSettled(handling.sendBack(letter.lane, REPLY_KIND, letter.envelope, undefined, undefined)));
+    if (threadOf(letter.from) === thread) asks.settleHere(letter, undefined);
+    else handling.outbox.send(() => isSettled(handling.sendBack(letter.lane, REPLY_KIND, letter, undefined, undefined)));
   }
 
   /** Resolves once the item is in its lane. */
   #send(letter: Letter, value: unknown): Promise<void> | undefined {
     const { asks, handling, thread } = this.#host;
-    const { message, envelope } = letter;
+    const { message } = letter;
     if (threadOf(letter.from) === thread) {
       const copy = message.copyItem(value);
-      asks.item(envelope.correlation, () => copy);
+      asks.item(letter.correlation, () => copy);
       return undefined;
     }
     return new Promise((resolve, reject) => {
       handling.outbox.send(() => {
         try {
-          const result = handling.sendBack(letter.lane, ITEM_KIND, envelope, message.item, value);
+          const result = handling.sendBack(letter.lane, ITEM_KIND, letter, message.item, value);
           if (result === TOO_LONG) throw new SpillwayError('message_too_large', `An item of ${message.name} is longer than its lane takes.`);
           if (!isSettled(result)) return false;
           resolve();

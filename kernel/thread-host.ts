@@ -5,7 +5,7 @@
  * It lives on a thread of its own so that all this goes on while the application's thread is blocked.
  */
 import { SpscObserver } from 'atomics-ring-buffer';
-import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import {
   ACTOR_SLOT,
   APPLICATION_THREAD,
@@ -30,7 +30,7 @@ import type { ThreadBoot } from './thread-boot.ts';
 import type { HostedThread, ThreadExit, ThreadSpec } from './thread-spec.ts';
 import { ThreadBlock, threadCapacity } from './thread-block.ts';
 import type { ThreadRuntime } from './thread-runtime.ts';
-import { describe, newWorker } from './worker.ts';
+import { describe, newWorker, type HeapLimits, type ThreadWorker } from './worker.ts';
 
 /** The part of its deadline that a stopping thread is told of; the rest is for its way out. */
 const STOP_PART = 0.8;
@@ -40,7 +40,7 @@ interface Hosted extends HostedThread {
   readonly board: SharedArrayBuffer;
   incarnation: number;
   alive: boolean;
-  worker: Worker | undefined;
+  worker: ThreadWorker | undefined;
   port: MessagePort | undefined;
   /** Its links to others, as it sees them. */
   readonly links: Map<number, PeerLink>;
@@ -50,10 +50,17 @@ interface Hosted extends HostedThread {
   onExit: ((exit: ThreadExit) => void) | undefined;
 }
 
+/** What the host does outside of the system's shared memory; the test kit does it without threads. */
+export interface HostTools {
+  newWorker(boot: ThreadBoot, limits?: HeapLimits): ThreadWorker;
+  readonly writer: Pick<LogWriter, 'write'>;
+}
+
 export class ThreadHost {
   readonly #runtime: ThreadRuntime;
   readonly #boot: ThreadBoot;
-  readonly #writer: LogWriter;
+  readonly #writer: HostTools['writer'];
+  readonly #newWorker: HostTools['newWorker'];
   readonly #threads = new Map<number, Hosted>();
   /** Slots of the actors that were last in each place. */
   readonly #lastSlots = new Map<number, number>();
@@ -64,11 +71,12 @@ export class ThreadHost {
   readonly #directory: Directory;
   readonly #deadLetterFollowers = new Set<number>();
 
-  constructor(runtime: ThreadRuntime, boot: ThreadBoot) {
+  constructor(runtime: ThreadRuntime, boot: ThreadBoot, tools: HostTools = { newWorker, writer: new LogWriter(boot.logLevel) }) {
     this.#runtime = runtime;
     this.#boot = boot;
     this.#applicationPort = boot.port;
-    this.#writer = new LogWriter(boot.logLevel);
+    this.#writer = tools.writer;
+    this.#newWorker = tools.newWorker;
     // The application is the one thread that the guardian is linked to from the beginning.
     this.#applicationBoard = boot.links[0]!.board;
     this.#directory = new Directory({
@@ -169,7 +177,7 @@ export class ThreadHost {
       maxSpins: this.#boot.maxSpins,
       logLevel: this.#boot.logLevel,
     };
-    const worker = newWorker(boot, hosted.spec.resourceLimits);
+    const worker = this.#newWorker(boot, hosted.spec.resourceLimits);
     hosted.alive = true;
     hosted.worker = worker;
     return new Promise((resolve, reject) => {

@@ -87,6 +87,7 @@ export class ThreadRuntime implements BondHost, HandlingHost, PostHost, Receiver
   /** When the loop will wake by itself. */
   #wakeAtMs = Infinity;
   #isInTurn = false;
+  #isRung = false;
   #ended = false;
 
   constructor(options: ThreadRuntimeOptions) {
@@ -289,7 +290,7 @@ export class ThreadRuntime implements BondHost, HandlingHost, PostHost, Receiver
   }
 
   traced(letter: Letter, cell: ActorCell, run: () => unknown): unknown {
-    return runInTraceContext(letter.envelope.trace!, `${cell.protocol.name}.${letter.message.name}`, run);
+    return runInTraceContext(letter.trace!, `${cell.protocol.name}.${letter.message.name}`, run);
   }
 
   measured(lane: Lane, latencyMs: number): void {
@@ -303,7 +304,8 @@ export class ThreadRuntime implements BondHost, HandlingHost, PostHost, Receiver
   /** Tells another thread's caretaker, again and again until its lane has room. */
   tell(thread: number, name: keyof KernelSpec & string, notice: Record<string, unknown>): void {
     const to = addressOf(thread, KERNEL_SLOT);
-    this.handling.outbox.send(() => this.#courier.tell(to, kernelProtocol, name, notice) !== BACK_PRESSURED);
+    const message = kernelProtocol.message(name);
+    this.handling.outbox.send(() => this.#courier.tell(to, message, notice) !== BACK_PRESSURED);
   }
 
   // ---- messages of the thread itself -------------------------------------------------------------------
@@ -314,7 +316,7 @@ export class ThreadRuntime implements BondHost, HandlingHost, PostHost, Receiver
 
   /** Tells a caretaker without trying again. @returns 0 or a refusal */
   tellOnce(thread: number, name: keyof KernelSpec & string, notice: unknown): number {
-    return this.#courier.tell(addressOf(thread, KERNEL_SLOT), kernelProtocol, name, notice);
+    return this.#courier.tell(addressOf(thread, KERNEL_SLOT), kernelProtocol.message(name), notice);
   }
 
   #tellGuardian(name: keyof KernelSpec & string, notice: unknown): number {
@@ -340,7 +342,10 @@ export class ThreadRuntime implements BondHost, HandlingHost, PostHost, Receiver
 
   /** Makes the loop look again; any code of this thread may call it. */
   wake(): void {
-    if (!this.#isInTurn) this.block.doorbell.ring();
+    // The loop looks again after every turn, and a bell that was rung once wakes it.
+    if (this.#isInTurn || this.#isRung) return;
+    this.#isRung = true;
+    this.block.doorbell.ring();
   }
 
   /** Whether there is a message that could be handled now. */
@@ -358,6 +363,7 @@ export class ThreadRuntime implements BondHost, HandlingHost, PostHost, Receiver
   handleWaiting(limit = TURN_LIMIT): number {
     let handled = 0;
     this.#isInTurn = true;
+    this.#isRung = false;
     try {
       while (handled < limit && !this.#ended && this.#dispatcher.next()) handled++;
     } finally {

@@ -6,6 +6,14 @@ import { siblingModule, type ThreadBoot } from './thread-boot.ts';
 /** Node's bounds of a worker's heap that make sense for an actor; a thread that exceeds them ends like one that crashed. */
 export type HeapLimits = Pick<ResourceLimits, 'maxYoungGenerationSizeMb' | 'maxOldGenerationSizeMb'>;
 
+/** The part of a worker thread that the guardian uses. */
+export interface ThreadWorker {
+  on(event: 'error', listener: (error: unknown) => void): unknown;
+  on(event: 'exit', listener: (exitCode: number) => void): unknown;
+  once(event: 'exit', listener: (exitCode: number) => void): unknown;
+  terminate(): Promise<unknown>;
+}
+
 /** @throws SpillwayError `actor_start_failed`, for instance when the actor's arguments cannot be cloned */
 export function newWorker(boot: ThreadBoot, resourceLimits: HeapLimits = {}): Worker {
   try {

@@ -41,6 +41,15 @@ export class SpscConsumer extends SpscEnd implements ReleasingConsumer {
     return this.#tailCache !== this.#head;
   }
 
+  /**
+   * `hasRecord` by a plain load, for a loop that looks before every message and looks again anyway. It may
+   * miss a record that was published this moment; before a wait only `hasRecord` will do.
+   */
+  get mayHaveRecord(): boolean {
+    // An aligned word is never torn, and what is found is only taken after the atomic load in `poll`.
+    return this.#tailCache !== this.#head || this.words[layout.TAIL_WORD] !== this.#head;
+  }
+
   detach(): void {
     this.#checkIdle();
     detach(this.words, CONSUMER_SIDE, this.incarnation);

@@ -13,9 +13,9 @@ test('an envelope is read as it was written, wherever it lies', () => {
     from: uint32,
     correlation: uint32,
     incarnation: fc.nat(2 ** 31 - 1),
-    deadlineMs: fc.double({ noNaN: true, min: 0 }),
-    scope: uint32,
-    sentAtMs: fc.double({ noNaN: true, min: 0 }).map((ms) => ms || 0),
+    dueMs: fc.option(fc.double({ noNaN: true, min: 1 }), { nil: undefined }),
+    scopeId: uint32,
+    sentAtMs: fc.option(fc.double({ noNaN: true, min: 1 }), { nil: undefined }),
     trace: fc.option(fc.constant({ traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331', traceFlags: 1 }), { nil: undefined }),
   });
   fc.assert(
