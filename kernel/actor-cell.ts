@@ -1,5 +1,6 @@
 /** One actor on its thread: its handlers, its queues, and what it is busy with. */
 import Denque from 'denque';
+import type { Spawned } from './actor-table.ts';
 import type { Behaviour } from './actor.ts';
 import { KERNEL_SLOT, placeOf, slotOf, type Address } from './address.ts';
 import { DEAD_LETTERED, EXPIRED, SHED, type Board } from './board.ts';
@@ -44,6 +45,8 @@ export class ActorCell implements MailboxObserver<Letter> {
   inFlight: Set<Letter> | undefined;
   /** Whether its data wait in the lanes themselves while it is busy. So for a thread's own actor, as long as it is alone there. */
   waitsInLane = false;
+  /** How it was made; undefined for a thread's own actor and its caretaker. */
+  spawned: Spawned | undefined;
   children: Set<ActorCell> | undefined;
   timers: Set<Timer> | undefined;
   /** Numbers of its watches; see bonds.ts. */
@@ -122,9 +125,28 @@ export class ActorCell implements MailboxObserver<Letter> {
   unstashAll(): void {
     if (this.stash === undefined) return;
     this.#unstashed ??= new Denque();
-    for (const letter of this.stash.toReversed()) this.#unstashed.unshift(letter);
+    for (const letter of this.stash.toReversed()) {
+      letter.isPassedOn = false;
+      this.#unstashed.unshift(letter);
+    }
     this.stash = undefined;
     this.showLevel();
+  }
+
+  /** Whether the message was put aside and is still to be handled. */
+  keeps(letter: Letter): boolean {
+    if (this.begun?.has(letter) !== true) return false;
+    return this.stash?.includes(letter) === true || this.#unstashed?.toArray().includes(letter) === true;
+  }
+
+  /** Takes a message that was put aside out again, since its handler failed all the same. @returns whether it was there */
+  withdraw(letter: Letter): boolean {
+    if (!this.keeps(letter)) return false;
+    this.stash = this.stash?.filter((stashed) => stashed !== letter);
+    const index = this.#unstashed?.toArray().indexOf(letter) ?? -1;
+    if (index >= 0) this.#unstashed!.removeOne(index);
+    this.showLevel();
+    return true;
   }
 
   /** Everything that waits, control first; nothing waits afterwards. */

@@ -164,7 +164,6 @@ export class CellContext implements ActorContext {
   unstashAll(): number {
     const cell = this.#cell;
     const count = cell.stash?.length ?? 0;
-    for (const letter of cell.stash ?? []) letter.isPassedOn = false;
     cell.unstashAll();
     this.#shared.runtime.queue.schedule(cell);
     this.#shared.runtime.wake();

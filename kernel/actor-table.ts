@@ -43,13 +43,16 @@ export interface TableHost extends CellHost {
   log(actor: string): Log;
   /** Starts the actor's behaviour: gives it its context and calls its definition. */
   behaviourOf(cell: ActorCell, definition: ActorDefinition, args: unknown, incarnation: number): Behaviour<ProtocolSpec> | Promise<Behaviour<ProtocolSpec>>;
+  /** A life of the actor is over: the streams that it gives end with this code, and those that it takes. */
+  endStreams(cell: ActorCell, code: 'actor_stopped' | 'actor_restarted'): void;
   /** An actor has ended; those who watch it are told. */
   onEnd(cell: ActorCell, end: ActorEnd): void;
   /** The thread's own actor has failed. */
   onThreadDefect(error: unknown): void;
 }
 
-interface Spawned {
+/** How a spawned actor was made, for those that are started again. */
+export interface Spawned {
   readonly definition: ActorDefinition;
   readonly args: unknown;
   readonly options: SpawnOptions;
@@ -75,7 +78,6 @@ export class ActorTable {
   readonly #host: TableHost;
   /** By place: one look in an array for every message. */
   readonly #cells: (ActorCell | undefined)[] = [];
-  readonly #spawned = new WeakMap<ActorCell, Spawned>();
   /** Places that were in use and the next generation of each; oldest first. */
   readonly #freePlaces = new Denque<{ readonly place: number; readonly generation: number }>();
   #nextPlace = FIRST_SPAWNED_PLACE;
@@ -86,6 +88,7 @@ export class ActorTable {
   /** Goes on where the thread's former life has ended: none of its addresses is given again at once. */
   constructor(host: TableHost) {
     this.#host = host;
+    host.block.actors = 0;
     this.#nextPlace = Math.max(FIRST_SPAWNED_PLACE, host.block.places);
     for (let place = FIRST_SPAWNED_PLACE; place < this.#nextPlace; place++) {
       // What a former life had not ended died with it.
@@ -112,12 +115,14 @@ export class ActorTable {
     cell.state = 'running';
     this.#cells[cell.place] = cell;
     this.#host.board.setState(cell.place, 'running');
+    if (!cell.isKernel) this.#host.block.actors++;
     this.#showPlaces();
   }
 
   /** Takes the actor out: nothing reaches it any more. */
   remove(cell: ActorCell): void {
     this.#cells[cell.place] = undefined;
+    this.#host.block.actors--;
   }
 
   /**
@@ -136,11 +141,12 @@ export class ActorTable {
     cell.stashCapacity = definition.stashCapacity ?? 0;
     this.#host.board.open(place, name, generation);
     this.#cells[cell.place] = cell;
+    this.#host.block.actors++;
     (parent.children ??= new Set()).add(cell);
     // Its parent's data must not wait in a lane in front of the child's.
     parent.waitsInLane = false;
     const spawned: Spawned = { definition, args, options, failures: 0 };
-    this.#spawned.set(cell, spawned);
+    cell.spawned = spawned;
     this.#showPlaces();
     try {
       this.#begin(cell, spawned);
@@ -179,7 +185,7 @@ export class ActorTable {
 
   /** An actor has failed. The thread's own ends its thread. */
   fail(cell: ActorCell, error: unknown): void {
-    const spawned = this.#spawned.get(cell);
+    const { spawned } = cell;
     if (spawned === undefined || cell.parent === undefined) {
       this.#host.onThreadDefect(error);
       return;
@@ -258,6 +264,7 @@ export class ActorTable {
     }
     cell.inFlight = undefined;
     cell.busy = false;
+    this.#host.endStreams(cell, code);
   }
 
   #endTimers(cell: ActorCell): void {
@@ -270,6 +277,7 @@ export class ActorTable {
   #bury(cell: ActorCell, end: ActorEnd): void {
     cell.state = 'stopped';
     this.#cells[cell.place] = undefined;
+    this.#host.block.actors--;
     cell.parent?.children?.delete(cell);
     for (const letter of cell.takeAll()) {
       cell.lose(letter, 'actor_stopped');

@@ -9,7 +9,10 @@
  * to it would be taken by its next life anyway.
  */
 import type { SpscConsumer } from 'atomics-ring-buffer';
-import { FAILURE_KIND, REPLY_KIND, SETTLED_KIND } from './envelope.ts';
+import { FAILURE_KIND, FORWARDED_KIND, ITEM_KIND, REPLY_KIND, SETTLED_KIND } from './envelope.ts';
+
+/** Items too, whose end must not overtake them; and who answers now, which a peer's death must not overtake. */
+const ANSWERS: readonly number[] = [REPLY_KIND, FAILURE_KIND, ITEM_KIND, FORWARDED_KIND];
 
 /** Receives one answer in place, as a RecordHandler does. */
 export type AnswerHandler = (kind: number, offset: number, length: number) => void;
@@ -37,7 +40,7 @@ export class AnswersAhead {
   settle(handle: AnswerHandler): number {
     let answers = 0;
     const look = (kind: number, offset: number, length: number): void => {
-      if (kind !== REPLY_KIND && kind !== FAILURE_KIND) return;
+      if (!ANSWERS.includes(kind)) return;
       this.#ring.relabel(offset, SETTLED_KIND);
       answers++;
       handle(kind, offset, length);

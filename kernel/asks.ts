@@ -37,7 +37,12 @@ export interface AskHost {
 }
 
 interface PendingAsk {
+  /** Who answers it at present. */
   to: Address;
+  /** Who was asked; it may have handed the ask on. */
+  readonly asked: Address;
+  /** To whom it was handed on, by whom. */
+  handedOn: Map<Address, Address> | undefined;
   readonly lane: Lane;
   /** Position behind the ask's record in its lane, modulo 2^32; undefined once it was forwarded. */
   endPosition: number | undefined;
@@ -47,13 +52,15 @@ interface PendingAsk {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
   /** Takes the ask's listener off the caller's AbortSignal or scope. */
-  readonly unlisten: () => void;
+  readonly unlisten: (() => void) | undefined;
   readonly stream: IncomingStream | undefined;
 }
 
 export class Asks {
   readonly #host: AskHost;
   readonly #pending = new Map<number, PendingAsk>();
+  /** Those with a streaming answer: who asked, and how to end it. */
+  readonly #streams = new Map<number, { readonly from: Address; cancel(): void }>();
   #lastCorrelation = 0;
   #closed = false;
 
@@ -72,11 +79,10 @@ export class Asks {
    */
   ask(from: Address, to: Address, label: string, message: Message, request: unknown, options: AskOptions, stream?: IncomingStream): Promise<unknown> {
     const { deadlineMs, scope } = options;
-    const signal = options.signal ?? scope?.signal;
     assertDeadline(deadlineMs);
     const correlation = this.#nextCorrelation();
     const letter = this.#host.letter(message, request, from, to, correlation, this.#host.nowMs() + deadlineMs, scope?.id ?? 0);
-    const refusal = this.#trySend(letter, [options.signal?.aborted, scope?.cancelled].includes(true));
+    const refusal = this.#trySend(letter, options.signal?.aborted === true || scope?.cancelled === true);
     if (refusal !== undefined) {
       const [code, reason] = refusal;
       return Promise.reject(failure(code, label, to, reason, false));
@@ -84,13 +90,13 @@ export class Asks {
     const abandon = (code: KernelErrorCode, reason: string): void => {
       if (this.#fail(correlation, code, reason, true)) this.#host.sendCancel(letter);
     };
-    const onAbort = (): void => abandon('ask_cancelled', 'cancelled by the caller.');
-    const signals = new Set([signal, scope?.signal]);
-    for (const each of signals) each?.addEventListener('abort', onAbort, { once: true });
+    const unlisten = listen(options, () => abandon('ask_cancelled', 'cancelled by the caller.'));
     return new Promise((resolve, reject) => {
       const overdue = (): void => abandon('ask_deadline', `no ${stream === undefined ? 'answer' : 'item'} within ${deadlineMs} ms.`);
       const ask: PendingAsk = {
         to,
+        asked: to,
+        handedOn: undefined,
         lane: message.lane,
         endPosition: this.#host.position(to, message.lane),
         label,
@@ -98,9 +104,7 @@ export class Asks {
         timer: this.#host.after(deadlineMs, overdue),
         resolve,
         reject,
-        unlisten: () => {
-          for (const each of signals) each?.removeEventListener('abort', onAbort);
-        },
+        unlisten,
         stream,
       };
       stream?.opened({
@@ -113,15 +117,16 @@ export class Asks {
         cancel: () => abandon('ask_cancelled', 'cancelled by the caller.'),
       });
       this.#pending.set(correlation, ask);
+      if (stream !== undefined) this.#streams.set(correlation, { from, cancel: () => abandon('ask_cancelled', 'its asker has ended.') });
     });
   }
 
   /** Takes in an answer. @returns false if no pending ask expects it */
-  settle(kind: number, correlation: number, memory: Memory, offset: number, length: number): boolean {
+  settle(kind: number, { from, correlation }: Envelope, memory: Memory, offset: number, length: number): boolean {
     const ask = this.#take(correlation);
     if (ask === undefined) return false;
     try {
-      if (kind === FAILURE_KIND) ask.reject(fromFailure(failureCodec.decode(memory, offset, length)));
+      if (kind === FAILURE_KIND) ask.reject(failureFrom(ask, from, failureCodec.decode(memory, offset, length)));
       else ask.resolve(ask.stream === undefined ? ask.message.reply?.decode(memory, offset, length) : undefined);
     } catch (error) {
       ask.reject(new SpillwayError('message_invalid', `Undecodable answer to ${ask.label}.`, { cause: error }));
@@ -137,24 +142,35 @@ export class Asks {
   }
 
   /** A failure from this thread itself. */
-  failHere({ correlation }: Envelope, cause: Failure): void {
-    this.#take(correlation)?.reject(fromFailure(cause));
+  failHere({ to, correlation }: Envelope, cause: Failure): void {
+    const ask = this.#take(correlation);
+    ask?.reject(failureFrom(ask, to, cause));
   }
 
-  /** Takes in an item of a streaming answer. @returns false if no pending ask expects it */
-  item(correlation: number, read: (codec: Codec<unknown>) => unknown): boolean {
+  /** Takes in an item of a streaming answer. @param from who gives it @returns false if no pending ask expects it */
+  item(from: Address, correlation: number, read: (codec: Codec<unknown>) => unknown): boolean {
     const ask = this.#pending.get(correlation);
     if (ask?.stream === undefined || ask.message.item === undefined) return false;
+    if (ask.to !== from) this.forwarded(correlation, ask.to, from);
     ask.stream.push(read(ask.message.item));
     return true;
   }
 
-  /** The ask was handed on to another actor, which will answer it. */
-  forwarded(correlation: number, to: Address): boolean {
+  /** Whoever asked has ended. Its streams would go on without an end, since a deadline runs only while an item is waited for. */
+  askerEnded(from: Address): void {
+    for (const stream of this.#streams.values()) if (stream.from === from) stream.cancel();
+  }
+
+  /** The ask was handed on by `from` to another actor, which will answer it. Of several such notices a later one may come first. */
+  forwarded(correlation: number, from: Address, to: Address): boolean {
     const ask = this.#pending.get(correlation);
     if (ask === undefined) return false;
-    ask.to = to;
     ask.endPosition = undefined;
+    const handedOn = (ask.handedOn ??= new Map<Address, Address>()).set(from, to);
+    for (let next = handedOn.get(ask.to); next !== undefined; next = handedOn.get(ask.to)) {
+      handedOn.delete(ask.to);
+      ask.to = next;
+    }
     return true;
   }
 
@@ -212,8 +228,9 @@ export class Asks {
     const ask = this.#pending.get(correlation);
     if (ask === undefined) return undefined;
     this.#pending.delete(correlation);
+    if (ask.stream !== undefined) this.#streams.delete(correlation);
     ask.timer.cancel();
-    ask.unlisten();
+    ask.unlisten?.();
     return ask;
   }
 
@@ -222,6 +239,24 @@ export class Asks {
     ask?.reject(failure(code, ask.label, ask.to, reason, mayHaveBeenHandled));
     return ask !== undefined;
   }
+}
+
+/** Whoever handed an ask on had begun it, even if the one that it was handed to had not. */
+function failureFrom({ asked }: PendingAsk, from: Address, cause: unknown): SpillwayError {
+  const failed = fromFailure(cause);
+  if (from === asked) return failed;
+  return new SpillwayError(failed.code, failed.message, { details: { ...failed.details, mayHaveBeenHandled: true } });
+}
+
+/** Hears of the abort of the caller's signal and of the cancel of its scope. @returns takes the listeners off */
+function listen({ signal, scope }: AskOptions, onAbort: () => void): (() => void) | undefined {
+  if (signal === undefined && scope === undefined) return undefined;
+  signal?.addEventListener('abort', onAbort, { once: true });
+  const unlistenScope = scope?.onCancel(onAbort);
+  return () => {
+    signal?.removeEventListener('abort', onAbort);
+    unlistenScope?.();
+  };
 }
 
 /** No wait is forever. */

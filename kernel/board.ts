@@ -2,10 +2,11 @@
  * What a thread shows of each of its actors: one entry in shared memory, readable by every thread
  * without asking, also while the thread hangs.
  *
- *      0       4      8       12           16         24        32       40      48        56             64 .. 127
- *      +-------+------+-------+------------+----------+---------+--------+-------+---------+--------------+---------+
- *      | state | mode | level | name bytes | arrived  | handled | failed | shed  | expired | dead letters | name    |
- *      +-------+------+-------+------------+----------+---------+--------+-------+---------+--------------+---------+
+ *      0       8         16        24       32      40        48             56      64      68     72           76 .. 127
+ *      +-------+---------+---------+--------+-------+---------+--------------+-------+-------+------+------------+----------+
+ *      | level | arrived | handled | failed | shed  | expired | dead letters |       | state | mode | name bytes | name     |
+ *      +-------+---------+---------+--------+-------+---------+--------------+-------+-------+------+------------+----------+
+ *       changes with every message: a cache line of its own                           changes seldom; senders read it
  *
  * Law: arrived = handled + failed + shed + expired + dead letters + queued, for every entry at every
  * moment between two messages, where queued is the level and what is in the actor's hands.
@@ -43,12 +44,13 @@ export interface BoardEntry {
 }
 
 const ENTRY_BYTES = 128;
-const STATE = 0;
-const MODE = 1;
-const LEVEL = 2;
-const NAME_BYTES = 3;
-const FIRST_COUNT = 2;
-const NAME_OFFSET = 64;
+/** Places in words, and of the first count in doubles. */
+const LEVEL = 0;
+const STATE = 16;
+const MODE = 17;
+const NAME_BYTES = 18;
+const FIRST_COUNT = 1;
+const NAME_OFFSET = 76;
 /** UTF-8; longer names are cut. */
 const MAX_NAME_BYTES = ENTRY_BYTES - NAME_OFFSET;
 /** Beside the mode: data messages are refused at present. */
@@ -82,11 +84,26 @@ export class Board {
     this.#i32[word + MODE] = 0;
     this.#i32[word + LEVEL] = 0;
     const start = place * ENTRY_BYTES + NAME_OFFSET;
+    this.#i32[word + NAME_BYTES] = this.#writeName(start, name);
+    this.setState(place, 'starting');
+  }
+
+  /** @returns bytes written */
+  #writeName(start: number, name: string): number {
+    const length = Math.min(name.length, MAX_NAME_BYTES);
+    for (let index = 0; index < length; index++) {
+      const code = name.charCodeAt(index);
+      if (code >= 0x80) return this.#writeWideName(start, name);
+      this.#u8[start + index] = code;
+    }
+    return length;
+  }
+
+  #writeWideName(start: number, name: string): number {
     // encodeInto does not write to shared memory everywhere.
     const bytes = encoder.encode(name).subarray(0, MAX_NAME_BYTES);
     this.#u8.set(bytes, start);
-    this.#i32[word + NAME_BYTES] = bytes.length;
-    this.setState(place, 'starting');
+    return bytes.length;
   }
 
   /** The next life of a thread's own actor: its counts go on. @returns messages that died with the former one */
@@ -154,6 +171,12 @@ export class Board {
     let open = this.#f64[base]!;
     for (let count = HANDLED; count <= DEAD_LETTERED; count++) open -= this.#f64[base + count]!;
     return open;
+  }
+
+  /** Whether nobody is here, or somebody who has nothing to do: nothing waits, nothing is in hand, nothing is refused. */
+  isQuiet(place: number): boolean {
+    if ((this.#i32[(place << 5) + STATE]! & 0xff) === 0) return true;
+    return this.#i32[(place << 5) + LEVEL] === 0 && this.#i32[(place << 5) + MODE] === 0 && this.openMessages(place) === 0;
   }
 
   /** Undefined where no actor is. */

@@ -16,14 +16,16 @@ import type { ActorDefinition, Behaviour, StopReason } from './actor.ts';
 import { GUARDIAN_THREAD, KERNEL_SLOT, addressOf, threadOf, type Address } from './address.ts';
 import type { DeadLetter } from './dead-letters.ts';
 import { SpillwayError } from './errors.ts';
-import { Groups } from './groups.ts';
+import { Groups, type Group } from './groups.ts';
 import type { Handlers } from './handlers.ts';
 import { completeMailboxSpec } from './mailbox/mailbox-spec.ts';
 import { kernelProtocol, type KernelSpec } from './kernel-protocol.ts';
 import type { Letter } from './letter.ts';
 import type { PeerLink } from './link.ts';
-import type { ProtocolSpec } from './protocol.ts';
+import { Sender } from './post.ts';
+import type { Protocol, ProtocolSpec } from './protocol.ts';
 import { MAX_ACTOR_COUNTERS } from './thread-block.ts';
+import { isItem, type PortItem } from './thread-port.ts';
 import type { ThreadHost } from './thread-host.ts';
 import type { ThreadRuntime, ThreadRuntimeOptions } from './thread-runtime.ts';
 import type { Random } from './time/random.ts';
@@ -64,9 +66,15 @@ export interface CaretakerOptions {
 /** Where the memory of links comes from. */
 export type LinkPort = () => PeerLink | undefined;
 
-/** The links that lie in a message port. */
-export function linksOf(port: MessagePort): LinkPort {
-  return () => (receiveMessageOnPort(port) as { message: PeerLink } | undefined)?.message;
+/** The links that lie in a message port. @param onItem takes what else lies there */
+export function linksOf(port: MessagePort, onItem: (item: PortItem) => void = () => {}): LinkPort {
+  return () => {
+    for (;;) {
+      const received = receiveMessageOnPort(port) as { message: PeerLink | PortItem } | undefined;
+      if (received === undefined || !isItem(received.message)) return received?.message;
+      onItem(received.message);
+    }
+  };
 }
 
 export class Caretaker {
@@ -148,6 +156,16 @@ export class Caretaker {
 
   #onDeadLetter(letter: DeadLetter): void {
     for (const listener of this.#deadLetterListeners) listener(letter);
+  }
+
+  /** A group as the thread itself sees it. */
+  group<Spec extends ProtocolSpec>(name: string, protocol: Protocol<Spec>): Promise<Group<Spec>> {
+    return this.#groups.open(name, protocol, this.runtime.self, new Sender(this.runtime.post, this.runtime.self));
+  }
+
+  /** Asks the guardian to hand on the port of this number. @throws SpillwayError `actor_unknown`, `thread_ended` */
+  async openAdmin(name: string, id: number): Promise<void> {
+    await this.#guardian.ask('openAdmin', { name, id }, { deadlineMs: ADMIN_MS });
   }
 
   get #guardian(): ActorRef<KernelSpec> {

@@ -3,7 +3,7 @@
  * before every record. Within a lane the peers take turns. Answers alone are taken out of turn, where they
  * lie behind a request that cannot be handled yet.
  */
-import { ABORT, type RecordHandler, type SharedMemory } from 'atomics-ring-buffer';
+import { ABORT, type RecordHandler, type SharedMemory, type SpscConsumer } from 'atomics-ring-buffer';
 import type { Address } from './address.ts';
 import { AnswersAhead } from './answers-ahead.ts';
 import type { Lane } from './lanes.ts';
@@ -37,14 +37,20 @@ const LOCAL_TURN = 8;
 interface Inbox {
   readonly peer: Address;
   readonly receiver: LinkReceiver;
-  /** Takes in a record of each lane; made once, and not for every record. */
-  readonly handlers: Readonly<Record<Lane, RecordHandler>>;
   /** The busy actor for whom the oldest data record waits. */
   blockedBy: object | undefined;
   /** Answers behind that record. */
   readonly ahead: AnswersAhead;
   /** Its peer has gone for good: what it has sent is still handled, then the inbox goes too. */
   retired: boolean;
+}
+
+/** One lane of one peer. Kept apart by lane, because a look at all control lanes comes before every message. */
+interface InboundLane {
+  readonly inbox: Inbox;
+  readonly ring: SpscConsumer;
+  /** Takes in a record; made once, and not for every record. */
+  readonly take: RecordHandler;
 }
 
 export class Dispatcher {
@@ -54,6 +60,9 @@ export class Dispatcher {
   /** Messages that the thread's own queues may still hand over before the data lanes are looked at again. */
   #localTurn = 0;
   #inboxes: readonly Inbox[] = [];
+  #control: readonly InboundLane[] = [];
+  #data: readonly InboundLane[] = [];
+  #telemetry: readonly InboundLane[] = [];
   #turn = 0;
 
   /**
@@ -69,21 +78,33 @@ export class Dispatcher {
   }
 
   add(peer: Address, receiver: LinkReceiver): void {
-    const ahead = new AnswersAhead(receiver.data);
-    const handlerOf = (lane: Lane): RecordHandler => {
-      const { memory } = receiver[lane];
-      return (kind, offset, length) => {
+    const inbox: Inbox = { peer, receiver, blockedBy: undefined, ahead: new AnswersAhead(receiver.data), retired: false };
+    this.#set([...this.#inboxes, inbox]);
+  }
+
+  #set(inboxes: readonly Inbox[]): void {
+    const lanes = (lane: Lane): InboundLane[] => inboxes.map((inbox) => this.#laneOf(inbox, lane));
+    this.#inboxes = inboxes;
+    this.#control = lanes('control');
+    this.#data = lanes('data');
+    this.#telemetry = lanes('telemetry');
+    this.#turn = 0;
+  }
+
+  #laneOf(inbox: Inbox, lane: Lane): InboundLane {
+    const ring = inbox.receiver[lane];
+    const { memory } = ring;
+    return {
+      inbox,
+      ring,
+      take: (kind, offset, length) => {
         const busy = this.#deliver(lane, kind, memory, offset, length);
         if (busy === undefined) return undefined;
         inbox.blockedBy = busy;
-        ahead.reset();
+        inbox.ahead.reset();
         return ABORT;
-      };
+      },
     };
-    const handlers = { control: handlerOf('control'), data: handlerOf('data'), telemetry: handlerOf('telemetry') };
-    const inbox: Inbox = { peer, receiver, handlers, blockedBy: undefined, ahead, retired: false };
-    this.#inboxes = [...this.#inboxes, inbox];
-    this.#turn = 0;
   }
 
   /** No more records come from this peer. Those that wait are handled, then its lanes are let go. */
@@ -117,7 +138,7 @@ export class Dispatcher {
 
   /** Handles one record. @returns whether there was one */
   next(): boolean {
-    if (this.#nextOf('control') || this.#local.control() || this.#nextData() || this.#nextOf('telemetry')) return true;
+    if (this.#nextOf(this.#control) || this.#local.control() || this.#nextData() || this.#nextOf(this.#telemetry)) return true;
     this.#letGo();
     return false;
   }
@@ -128,15 +149,12 @@ export class Dispatcher {
       return true;
     }
     this.#localTurn = LOCAL_TURN;
-    return this.#nextOf('data') || this.#local.data();
+    return this.#nextDataRecord() || this.#local.data();
   }
 
   #letGo(): void {
     const isOver = ({ retired, receiver }: Inbox): boolean => retired && Object.values(receiver).every((ring) => !ring.hasRecord);
-    if (this.#inboxes.some(isOver)) {
-      this.#inboxes = this.#inboxes.filter((inbox) => !isOver(inbox));
-      this.#turn = 0;
-    }
+    if (this.#inboxes.some(isOver)) this.#set(this.#inboxes.filter((inbox) => !isOver(inbox)));
   }
 
   #settleAhead(lane: Lane, receiver: LinkReceiver, ahead: AnswersAhead): number {
@@ -144,25 +162,42 @@ export class Dispatcher {
     return ahead.settle((kind, offset, length) => void this.#deliver(lane, kind, memory, offset, length));
   }
 
-  #nextOf(lane: Lane): boolean {
-    const inboxes = this.#inboxes;
-    const count = inboxes.length;
+  /** For control and telemetry, which no actor keeps waiting. */
+  #nextOf(lanes: readonly InboundLane[]): boolean {
+    for (const { ring } of lanes) if (ring.mayHaveRecord) return this.#nextInTurn(lanes);
+    return false;
+  }
+
+  #nextInTurn(lanes: readonly InboundLane[]): boolean {
+    for (let step = 0; step < lanes.length; step++) {
+      const index = (this.#turn + step) % lanes.length;
+      const { ring, take } = lanes[index]!;
+      if (!ring.mayHaveRecord || ring.poll(take, 1) === 0) continue;
+      this.#turn = index + 1;
+      this.#handle();
+      return true;
+    }
+    return false;
+  }
+
+  #nextDataRecord(): boolean {
+    const lanes = this.#data;
+    const count = lanes.length;
     let index = this.#turn;
     for (let step = 0; step < count; step++, index++) {
       if (index >= count) index = 0;
-      const inbox = inboxes[index]!;
-      if (lane === 'data' && inbox.blockedBy !== undefined) {
-        if (inbox.ahead.hasNew && this.#settleAhead(lane, inbox.receiver, inbox.ahead) > 0) return true;
+      const { inbox, ring, take } = lanes[index]!;
+      if (inbox.blockedBy !== undefined) {
+        if (inbox.ahead.hasNew && this.#settleAhead('data', inbox.receiver, inbox.ahead) > 0) return true;
         continue;
       }
-      const ring = inbox.receiver[lane];
       if (!ring.mayHaveRecord) continue;
-      if (ring.poll(inbox.handlers[lane], 1) === 0) {
+      if (ring.poll(take, 1) === 0) {
         // The record stays for a busy actor; answers behind it need not.
-        if (inbox.blockedBy !== undefined && this.#settleAhead(lane, inbox.receiver, inbox.ahead) > 0) return true;
+        if (inbox.blockedBy !== undefined && this.#settleAhead('data', inbox.receiver, inbox.ahead) > 0) return true;
         continue;
       }
-      this.#turn = index + 1 === count ? 0 : index + 1;
+      this.#turn = index + 1;
       this.#handle();
       return true;
     }

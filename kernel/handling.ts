@@ -112,16 +112,14 @@ export class Handling {
         this.#host.block.counters.add('failed');
         this.#host.board.count(cell.place, FAILED);
       }
-      if (outcome.error instanceof SpillwayError) this.refuse(letter, outcome.error, true);
-      else {
-        // Whoever ends the actor for it answers what it had in its hands.
-        this.refuse(letter, new SpillwayError(cell.parent === undefined ? 'actor_restarted' : 'actor_stopped', `Actor ${cell.name} failed while it had the message.`), true, cell.parent === undefined);
-        this.#host.onDefect(outcome.error, cell);
-      }
+      // What was forwarded before is answered by another; what was stashed before has come to its end here.
+      const isAnswered = letter.isPassedOn && !cell.withdraw(letter);
+      if (!(outcome.error instanceof SpillwayError)) this.#fail(cell, letter, outcome.error, isAnswered);
+      else if (!isAnswered) this.refuse(letter, outcome.error, true);
       return;
     }
     // A stashed message is still the actor's to handle.
-    if (letter.isPassedOn && cell.stash?.includes(letter) === true) return;
+    if (cell.keeps(letter)) return;
     this.#count(cell);
     if (!letter.expectsAnswer || letter.isPassedOn) return;
     if (letter.message.item !== undefined) this.#host.streams.open(cell, letter, outcome.value);
@@ -135,7 +133,7 @@ export class Handling {
         const copy = message.copyReply(value);
         if (!this.#host.asks.settleHere(letter, copy)) this.#host.block.counters.add('stale_reply');
       } catch (error) {
-        this.#host.onDefect(badAnswer(message.name, error), cell);
+        this.#fail(cell, letter, badAnswer(message.name, error));
       }
       return;
     }
@@ -146,10 +144,18 @@ export class Handling {
         this.refuse(letter, new SpillwayError('message_too_large', `The answer to ${message.name} is longer than its lane takes.`), true);
       } catch (error) {
         // A handler that returns what its protocol does not permit is as defective as one that throws.
-        this.#host.onDefect(badAnswer(message.name, error), cell);
+        this.#fail(cell, letter, badAnswer(message.name, error));
       }
       return true;
     });
+  }
+
+  /** The handler has failed, and its actor with it. */
+  #fail(cell: ActorCell, letter: Letter, error: unknown, isAnswered = false): void {
+    const isThread = cell.parent === undefined;
+    // Whoever ends the actor for it answers what else it had in its hands.
+    if (!isAnswered) this.refuse(letter, new SpillwayError(isThread ? 'actor_restarted' : 'actor_stopped', `Actor ${cell.name} failed while it had the message.`), true, isThread);
+    this.#host.onDefect(error, cell);
   }
 
   /** Answers an ask with an error; a tell has nobody to tell it to. */

@@ -28,6 +28,8 @@ export class IncomingStream implements AsyncIterableIterator<unknown, undefined>
   #waiters: Waiter[] = [];
   /** Items that were asked for and have not come; the first is granted with the ask itself. */
   #granted = 1;
+  /** Before the first item nobody knows who gives it, and demand would overtake the ask on the control lane. */
+  #hasBegun = false;
   #ended: { readonly error: unknown } | 'done' | undefined;
 
   /**
@@ -44,6 +46,7 @@ export class IncomingStream implements AsyncIterableIterator<unknown, undefined>
   }
 
   push(item: unknown): void {
+    this.#hasBegun = true;
     this.#granted--;
     const waiter = this.#waiters.shift();
     if (waiter === undefined) this.#items.push(item);
@@ -98,7 +101,7 @@ export class IncomingStream implements AsyncIterableIterator<unknown, undefined>
     const ask = this.#ask;
     if (ask === undefined || this.#ended !== undefined) return;
     const room = this.#demand - this.#granted - this.#items.length;
-    if (room > 0 && (room * 2 >= this.#demand || this.#granted === 0) && this.#sendDemand(ask.target(), room)) this.#granted += room;
+    if (this.#hasBegun && room > 0 && (room * 2 >= this.#demand || this.#granted === 0) && this.#sendDemand(ask.target(), room)) this.#granted += room;
     // While nobody wants an item, none is late.
     ask.expectItem(this.#waiters.length > 0);
   }

@@ -7,7 +7,7 @@ import { defineProtocol } from './protocol.ts';
 export const kernelProtocol = defineProtocol('kernel', {
   /** Guardian to a thread: finish what waits in your lanes, stop your actor, end. */
   stop: { lane: 'control', request: { properties: { deadlineMs: { type: 'float64' } } } },
-  /** Guardian to a thread: a link to another thread lies in your port. */
+  /** Guardian to a thread: a link to another thread, or a port for administrative calls, lies in your port. */
   linkReady: { lane: 'control', request: { properties: {} } },
   /** Guardian to a thread's peers: it has ended, and this is how far it had read your lanes. */
   peerDown: {
@@ -96,6 +96,8 @@ export const kernelProtocol = defineProtocol('kernel', {
       },
     },
   },
+  /** The application to the guardian: the port of this number is for administrative calls to the thread of this actor. */
+  openAdmin: { lane: 'control', request: { properties: { name: { type: 'string' }, id: { type: 'uint32' } } }, reply: { properties: {} } },
   /** A thread to the guardian: my actor is up. */
   started: { lane: 'control', request: { properties: { incarnation: { type: 'int32' } } } },
   /** A thread to the guardian: my actor failed, in its start or later; I am about to end. */

@@ -96,7 +96,9 @@ export class Letter implements wire.Envelope, MessageContext {
   }
 
   get cancelled(): boolean {
-    return this.isCancelled || this.#host.nowMs() > this.deadlineMs || this.scope?.cancelled === true;
+    // The deadline of a stream is that of its next item, which only its asker knows.
+    const isOverdue = this.message.item === undefined && this.#host.nowMs() > this.deadlineMs;
+    return this.isCancelled || isOverdue || this.scope?.cancelled === true;
   }
 
   get scope(): CancelScope | undefined {

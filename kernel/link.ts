@@ -61,6 +61,6 @@ export function attachReceiver(buffers: LinkBuffers): LinkReceiver {
   });
 }
 
-function eachLane<T>(make: (lane: Lane) => T): Record<Lane, T> {
+export function eachLane<T>(make: (lane: Lane) => T): Record<Lane, T> {
   return Object.fromEntries(LANES.map((lane) => [lane, make(lane)])) as Record<Lane, T>;
 }

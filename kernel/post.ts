@@ -98,17 +98,24 @@ export class Post {
   }
 
   /** @see ActorRef.ask */
-  async ask(from: Address, to: Address, protocol: Protocol, name: string, request: unknown, options: AskOptions, stream?: IncomingStream): Promise<unknown> {
-    const message = protocol.message(name);
-    const label = `${protocol.name}.${name}`;
-    assertDeadline(options.deadlineMs);
-    const startMs = this.#host.clock.monotonicMs();
-    let { deadlineMs } = options;
-    if (threadOf(to) !== this.#thread && !this.#host.transmitter.reaches(to)) {
-      await this.#host.connected(to);
-      deadlineMs -= this.#host.clock.monotonicMs() - startMs;
-      if (deadlineMs <= 0) throw failure('ask_deadline', label, to, 'no link to its thread within the deadline.', false);
+  ask(from: Address, to: Address, protocol: Protocol, name: string, request: unknown, options: AskOptions, stream?: IncomingStream): Promise<unknown> {
+    try {
+      const message = protocol.message(name);
+      const label = `${protocol.name}.${name}`;
+      assertDeadline(options.deadlineMs);
+      if (threadOf(to) !== this.#thread && !this.#host.transmitter.reaches(to)) return this.#askOnceLinked(from, to, label, message, request, options, stream);
+      return explaining(message, request, () => this.asks.ask(from, to, label, message, request, options, stream));
+    } catch (error) {
+      return Promise.reject(error as Error);
     }
+  }
+
+  async #askOnceLinked(from: Address, to: Address, label: string, message: Message, request: unknown, options: AskOptions, stream?: IncomingStream): Promise<unknown> {
+    const { clock } = this.#host;
+    const endMs = clock.monotonicMs() + options.deadlineMs;
+    await this.#host.connected(to);
+    const deadlineMs = endMs - clock.monotonicMs();
+    if (deadlineMs <= 0) throw failure('ask_deadline', label, to, 'no link to its thread within the deadline.', false);
     return explaining(message, request, () => this.asks.ask(from, to, label, message, request, { ...options, deadlineMs }, stream));
   }
 
@@ -133,7 +140,7 @@ export class Post {
     if (result < 0) return result;
     letter.isPassedOn = true;
     if (!letter.expectsAnswer) return result;
-    if (threadOf(from) === this.#thread) this.asks.forwarded(correlation, to.address);
+    if (threadOf(from) === this.#thread) this.asks.forwarded(correlation, letter.to, to.address);
     // Without it the ask still ends, by its deadline at the latest.
     else this.#host.transmitter.send('control', FORWARDED_KIND, answerTo(letter), uint32Codec, to.address);
     return result;

@@ -231,15 +231,15 @@ export class Receiver {
       this.#host.block.counters.add('fenced');
       return true;
     }
-    if (kind === wire.ITEM_KIND) return asks.item(envelope.correlation, (codec) => codec.decode(memory, offset, length));
-    if (kind === wire.FORWARDED_KIND) return asks.forwarded(envelope.correlation, length >= 4 ? memory.i32[offset >> 2]! >>> 0 : 0);
-    return asks.settle(kind, envelope.correlation, memory, offset, length);
+    if (kind === wire.ITEM_KIND) return asks.item(envelope.from, envelope.correlation, (codec) => codec.decode(memory, offset, length));
+    if (kind === wire.FORWARDED_KIND) return asks.forwarded(envelope.correlation, envelope.from, length >= 4 ? memory.i32[offset >> 2]! >>> 0 : 0);
+    return asks.settle(kind, envelope, memory, offset, length);
   }
 
   /** An asker takes its ask back. */
   cancel(envelope: wire.Envelope): void {
     const cell = this.#host.table.at(slotOf(envelope.to));
-    this.#host.streams.cancel(envelope);
+    if (this.#host.streams.cancel(envelope)) return;
     for (const letter of cell?.inFlight ?? []) {
       if (isSameAsk(letter, envelope)) {
         letter.isCancelled = true;

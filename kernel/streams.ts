@@ -69,18 +69,22 @@ export class Streams {
     stream.wake?.();
   }
 
-  /** The asker wants no more. */
-  cancel(envelope: Envelope): void {
+  /** The asker wants no more. @returns whether there was such a stream */
+  cancel(envelope: Envelope): boolean {
     const stream = this.#open.get(keyOf(envelope));
-    if (stream !== undefined) this.#close(stream);
+    if (stream === undefined) return false;
+    // For a generator that waits: `return` reaches it only once it yields.
+    stream.letter.isCancelled = true;
+    this.#close(stream);
+    return true;
   }
 
-  /** The actor has ended, and its streams with it. */
-  endOf(cell: ActorCell): void {
+  /** The actor has ended, or this life of it, and its streams with it. */
+  endOf(cell: ActorCell, code: 'actor_stopped' | 'actor_restarted'): void {
     for (const stream of this.#open.values()) {
       if (stream.cell !== cell) continue;
       this.#close(stream);
-      this.#host.handling.refuse(stream.letter, new SpillwayError('actor_stopped', `Actor ${cell.name} ended before its stream.`), true);
+      this.#host.handling.refuse(stream.letter, new SpillwayError(code, `Actor ${cell.name} ended before its stream.`), true);
     }
   }
 
@@ -140,7 +144,7 @@ export class Streams {
     const { message } = letter;
     if (threadOf(letter.from) === thread) {
       const copy = message.copyItem(value);
-      asks.item(letter.correlation, () => copy);
+      asks.item(letter.to, letter.correlation, () => copy);
       return undefined;
     }
     return new Promise((resolve, reject) => {

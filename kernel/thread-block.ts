@@ -11,7 +11,13 @@ export const THREAD_STATES = ['vacant', 'starting', 'running', 'stopping', 'stop
 export type ThreadState = (typeof THREAD_STATES)[number];
 
 const BELL_WORDS = ['bell'] as const;
-const STATE_WORDS = ['state', 'incarnation', 'restarts', 'turns', 'handling', 'places', 'deadLetterListeners'] as const;
+const STATE_WORDS = ['state', 'incarnation', 'restarts', 'turns', 'handling', 'places', 'actors', 'deadLetterListeners'] as const;
+/** What the watchdog has seen of the thread; written by the guardian. */
+const WATCH_WORDS = ['isHeld', 'heldTurns', 'heldHandling', 'heldSinceMs', 'hangs'] as const;
+
+/** The handling word: the actor's slot below, above it which entry into a handler it was, modulo 2^10. */
+const SLOT_MASK = 2 ** 22 - 1;
+const ENTRY = SLOT_MASK + 1;
 
 /** Why a message was not handled. A closed list: every lost message is counted under one of these. */
 export const DEAD_LETTER_REASONS = [
@@ -40,7 +46,8 @@ export const MAX_ACTOR_COUNTERS = 32;
 const ACTOR_COUNTER_PLACES = Array.from({ length: MAX_ACTOR_COUNTERS }, (_, index) => String(index));
 
 const STATE_OFFSET = SharedWords.bytes(BELL_WORDS);
-const COUNTERS_OFFSET = STATE_OFFSET + SharedWords.bytes(STATE_WORDS);
+const WATCH_OFFSET = STATE_OFFSET + SharedWords.bytes(STATE_WORDS);
+const COUNTERS_OFFSET = WATCH_OFFSET + SharedWords.bytes(WATCH_WORDS);
 const ACTOR_COUNTERS_OFFSET = COUNTERS_OFFSET + SharedTallies.bytes(THREAD_COUNTERS);
 const LATENCIES_OFFSET = ACTOR_COUNTERS_OFFSET + SharedCounters.bytes(ACTOR_COUNTER_PLACES);
 /** Whole cache lines, and doubles at places that are theirs. */
@@ -61,8 +68,11 @@ export class ThreadBlock {
   /** Written by the thread itself only. */
   readonly counters: SharedTallies<ThreadCounter>;
   readonly #words: SharedWords<(typeof STATE_WORDS)[number]>;
+  readonly #watch: SharedWords<(typeof WATCH_WORDS)[number]>;
   readonly #plain: Int32Array;
   readonly #handlingIndex: number;
+  #entry = 0;
+  readonly #turnsIndex: number;
   readonly #memory: SharedArrayBuffer;
   readonly #offset: number;
 
@@ -71,7 +81,9 @@ export class ThreadBlock {
     this.#offset = thread * BLOCK_BYTES;
     this.doorbell = new Doorbell(...new SharedWords(memory, this.#offset, BELL_WORDS).place('bell'));
     this.#words = new SharedWords(memory, this.#offset + STATE_OFFSET, STATE_WORDS);
+    this.#watch = new SharedWords(memory, this.#offset + WATCH_OFFSET, WATCH_WORDS);
     [this.#plain, this.#handlingIndex] = this.#words.place('handling');
+    this.#turnsIndex = this.#words.place('turns')[1];
     this.counters = new SharedTallies(memory, this.#offset + COUNTERS_OFFSET, THREAD_COUNTERS);
   }
 
@@ -106,17 +118,57 @@ export class ThreadBlock {
   }
 
   countTurn(): void {
-    this.#words.add('turns', 1);
+    // Plain, like `handling`: the thread alone writes it, and once in every turn.
+    this.#plain[this.#turnsIndex] = (this.#plain[this.#turnsIndex]! + 1) | 0;
   }
 
   /** Slot of the actor whose handler runs, or 0: a watchdog names it when `turns` stands still. */
   get handling(): number {
-    return this.#words.load('handling');
+    return this.#words.load('handling') & SLOT_MASK;
   }
 
   /** A plain store, as it is made twice for each message; a reader sees it a moment late. */
   set handling(slot: number) {
-    this.#plain[this.#handlingIndex] = slot;
+    this.#plain[this.#handlingIndex] = slot === 0 ? 0 : slot | (this.#entry = (this.#entry + ENTRY) | 0);
+  }
+
+  /**
+   * `handling` with the number of the entry. A turn handles fewer messages than there are numbers, so two
+   * looks that find the same word in the same turn have seen the same call of the same handler.
+   */
+  get handlingWord(): number {
+    return this.#words.load('handling');
+  }
+
+  /** Since when, by the watchdog's looks, the thread has made no progress; undefined if it has since then. */
+  get heldSinceMs(): number | undefined {
+    const { turns, handlingWord } = this;
+    const watch = this.#watch;
+    const isSame = watch.load('isHeld') === 1 && watch.load('heldTurns') === turns && watch.load('heldHandling') === handlingWord;
+    return isSame ? watch.load('heldSinceMs') >>> 0 : undefined;
+  }
+
+  /** The watchdog has seen the thread in this turn and handler since then. @param sinceMs monotonic, kept modulo 2^32 */
+  showHeld(turns: number, handlingWord: number, sinceMs: number): void {
+    this.#watch.store('isHeld', 0);
+    this.#watch.store('heldTurns', turns);
+    this.#watch.store('heldHandling', handlingWord);
+    this.#watch.store('heldSinceMs', Math.trunc(sinceMs) | 0);
+    this.#watch.store('isHeld', 1);
+  }
+
+  /** The thread makes progress again. */
+  clearHeld(): void {
+    this.#watch.store('isHeld', 0);
+  }
+
+  /** How often the thread was held for longer than the system permits. */
+  get hangs(): number {
+    return this.#watch.load('hangs');
+  }
+
+  countHang(): void {
+    this.#watch.add('hangs', 1);
   }
 
   /** Threads that want to be told of dead letters; kept in the guardian's block. */
@@ -137,6 +189,15 @@ export class ThreadBlock {
     this.#words.store('places', count);
   }
 
+  /** Actors that live on the thread, its caretaker not counted. Written by the thread itself. */
+  get actors(): number {
+    return this.#words.load('actors');
+  }
+
+  set actors(count: number) {
+    this.#words.store('actors', count);
+  }
+
   /** The counters that the thread's actor declares, in the order of `names`. */
   actorCounters<Name extends string>(names: readonly Name[]): SharedCounters<Name> {
     return new SharedCounters(this.#memory, this.#offset + ACTOR_COUNTERS_OFFSET, names);
@@ -151,11 +212,9 @@ export class ThreadBlock {
   /** Forgets what a former actor in this place has shown. */
   reset(): void {
     this.state = 'vacant';
-    this.incarnation = 0;
-    this.#words.store('restarts', 0);
-    this.#words.store('turns', 0);
-    this.#words.store('handling', 0);
-    this.#words.store('places', 0);
+    for (const name of ['incarnation', 'restarts', 'turns', 'handling', 'places', 'actors'] as const) this.#words.store(name, 0);
+    for (const name of WATCH_WORDS) this.#watch.store(name, 0);
+    for (const histogram of Object.values(this.latencies)) histogram.reset();
     for (const name of THREAD_COUNTERS) this.counters.add(name, -this.counters.read(name));
     const actorCounters = this.actorCounters(ACTOR_COUNTER_PLACES);
     for (const name of ACTOR_COUNTER_PLACES) actorCounters.add(name, -actorCounters.read(name));

@@ -18,17 +18,18 @@ import {
   threadOf,
   type Address,
 } from './address.ts';
+import { AdminDesk } from './admin/admin-desk.ts';
 import { Board } from './board.ts';
 import { Directory } from './directory.ts';
 import type { Handlers, MessageContext } from './handlers.ts';
 import { SpillwayError } from './errors.ts';
 import type { KernelSpec } from './kernel-protocol.ts';
-import { DEFAULT_LANE_SIZES } from './lanes.ts';
-import { createLink, reverseLink, type LinkBuffers, type PeerLink } from './link.ts';
 import { LogWriter, type Log } from './log.ts';
 import type { ThreadBoot } from './thread-boot.ts';
 import type { HostedThread, ThreadExit, ThreadSpec } from './thread-spec.ts';
 import { ThreadBlock, threadCapacity } from './thread-block.ts';
+import { ThreadLinks, type LinkedThread } from './thread-links.ts';
+import { sendItem } from './thread-port.ts';
 import type { ThreadRuntime } from './thread-runtime.ts';
 import { describe, newWorker, type HeapLimits, type ThreadWorker } from './worker.ts';
 
@@ -36,14 +37,11 @@ import { describe, newWorker, type HeapLimits, type ThreadWorker } from './worke
 const STOP_PART = 0.8;
 const STOP_RETRY_MS = 5;
 
-interface Hosted extends HostedThread {
-  readonly board: SharedArrayBuffer;
+interface Hosted extends LinkedThread {
   incarnation: number;
   alive: boolean;
   worker: ThreadWorker | undefined;
   port: MessagePort | undefined;
-  /** Its links to others, as it sees them. */
-  readonly links: Map<number, PeerLink>;
   /** What it said of its own end. */
   lastWords: ThreadExit | undefined;
   onStarted: (() => void) | undefined;
@@ -54,31 +52,30 @@ interface Hosted extends HostedThread {
 export interface HostTools {
   newWorker(boot: ThreadBoot, limits?: HeapLimits): ThreadWorker;
   readonly writer: Pick<LogWriter, 'write'>;
+  /** Answers administrative calls for the guardian's own thread. */
+  serveAdmin?(port: MessagePort): void;
 }
 
 export class ThreadHost {
   readonly #runtime: ThreadRuntime;
   readonly #boot: ThreadBoot;
   readonly #writer: HostTools['writer'];
-  readonly #newWorker: HostTools['newWorker'];
+  readonly #tools: HostTools;
   readonly #threads = new Map<number, Hosted>();
   /** Slots of the actors that were last in each place. */
   readonly #lastSlots = new Map<number, number>();
-  /** The application's end of the port by which it is given links. */
-  readonly #applicationPort: MessagePort;
-  readonly #applicationLinks = new Map<number, PeerLink>();
-  readonly #applicationBoard: SharedArrayBuffer;
+  readonly #links: ThreadLinks;
+  readonly #admin: AdminDesk;
   readonly #directory: Directory;
   readonly #deadLetterFollowers = new Set<number>();
 
   constructor(runtime: ThreadRuntime, boot: ThreadBoot, tools: HostTools = { newWorker, writer: new LogWriter(boot.logLevel) }) {
     this.#runtime = runtime;
     this.#boot = boot;
-    this.#applicationPort = boot.port;
     this.#writer = tools.writer;
-    this.#newWorker = tools.newWorker;
-    // The application is the one thread that the guardian is linked to from the beginning.
-    this.#applicationBoard = boot.links[0]!.board;
+    this.#tools = tools;
+    this.#links = new ThreadLinks(runtime, boot, this.#threads);
+    this.#admin = new AdminDesk(boot.port);
     this.#directory = new Directory({
       watch: (target, onEnd) => runtime.bonds.watch(runtime.cellAt(KERNEL_SLOT)!, target, onEnd),
       tellMembers: (thread, group, version, members) => {
@@ -112,6 +109,10 @@ export class ThreadHost {
     deadLetter: (letter) => {
       for (const thread of this.#deadLetterFollowers) this.#runtime.tellOnce(thread, 'deadLetter', letter);
     },
+    openAdmin: ({ name, id }) => {
+      this.#openAdmin(name, id);
+      return {};
+    },
     resolve: ({ name }, message) => ({ address: this.#resolve(name, message.from) }),
     started: (notice, message) => this.#onStarted(message, notice.incarnation),
     crashed: (notice, message) => this.#onCrashed(message, notice),
@@ -144,7 +145,7 @@ export class ThreadHost {
       onExit: undefined,
     };
     this.#threads.set(id, hosted);
-    this.#connect(GUARDIAN_THREAD, id);
+    this.#links.add(hosted);
     return hosted;
   }
 
@@ -177,7 +178,7 @@ export class ThreadHost {
       maxSpins: this.#boot.maxSpins,
       logLevel: this.#boot.logLevel,
     };
-    const worker = this.#newWorker(boot, hosted.spec.resourceLimits);
+    const worker = this.#tools.newWorker(boot, hosted.spec.resourceLimits);
     hosted.alive = true;
     hosted.worker = worker;
     return new Promise((resolve, reject) => {
@@ -225,9 +226,8 @@ export class ThreadHost {
     const hosted = thread as Hosted;
     this.#sayDown(hosted, true);
     this.#threads.delete(hosted.id);
-    for (const peer of hosted.links.keys()) this.#linksOf(peer)?.delete(hosted.id);
-    const block = this.#block(hosted.id);
-    block.state = 'vacant';
+    this.#links.remove(hosted);
+    this.#block(hosted.id).state = 'vacant';
   }
 
   /** Sent again while the control lane has no room: without it, a thread that may not be terminated never ends. */
@@ -259,7 +259,7 @@ export class ThreadHost {
     if (address === undefined) {
       throw new SpillwayError('actor_unknown', `There is no actor named '${name}'.`, { details: { name } });
     }
-    this.#connect(requester, threadOf(address));
+    this.#links.connect(requester, threadOf(address));
     return address;
   }
 
@@ -273,9 +273,31 @@ export class ThreadHost {
     const thread = threadOf(to);
     const isThere = thread <= GUARDIAN_THREAD || (this.#threads.has(thread) && (isSpawned(slotOf(to)) || this.#hostedAt(to) !== undefined));
     // The guardian and the application have links to all that there are, or get them now.
-    if (isThere) this.#connect(from, thread);
+    if (isThere) this.#links.connect(from, thread);
     else if (from === GUARDIAN_THREAD) this.#runtime.unreachable(to);
     else this.#runtime.tell(from, 'unreachable', { to });
+  }
+
+  /** The threads that there are, for those who look at them. */
+  *watched(): Generator<{ id: number; name: string; board: Board; block: ThreadBlock }> {
+    for (const { id, spec, board } of this.#threads.values()) yield { id, name: spec.name, board: new Board(board), block: this.#block(id) };
+  }
+
+  /** Hands the port of this number to the thread of the actor of this name. */
+  #openAdmin(name: string, id: number): void {
+    const port = this.#admin.take(id);
+    if (port === undefined) throw new SpillwayError('admin_failed', `The port for administrative calls to '${name}' has not come.`);
+    if (name === this.#boot.name) return this.#tools.serveAdmin?.(port);
+    const registered = this.#directory.lookUp(name);
+    const hosted = this.#hostedNamed(name) ?? (registered === undefined ? undefined : this.#threads.get(threadOf(registered)));
+    if (hosted?.alive === true && hosted.port !== undefined) {
+      sendItem(hosted.port, { item: 'admin', id, port });
+      this.#runtime.tell(hosted.id, 'linkReady', {});
+      return;
+    }
+    port.close();
+    if (hosted === undefined) throw new SpillwayError('actor_unknown', `There is no actor named '${name}'.`, { details: { name } });
+    throw new SpillwayError('thread_ended', `The thread of '${name}' has ended; try again once it was restarted.`);
   }
 
   #followDeadLetters(thread: number, follow: boolean): void {
@@ -284,49 +306,10 @@ export class ThreadHost {
     this.#block(GUARDIAN_THREAD).deadLetterListeners = this.#deadLetterFollowers.size;
   }
 
-  #linksOf(thread: number): Map<number, PeerLink> | undefined {
-    if (thread === APPLICATION_THREAD) return this.#applicationLinks;
-    return this.#threads.get(thread)?.links;
-  }
-
-  /** Links two threads in both directions, unless they are linked. */
-  #connect(from: number, to: number): void {
-    if (this.#linksOf(to)?.has(from) === true) return;
-    // What an actor tells itself, or another on its thread, takes no link.
-    if (from === to) return;
-    const link: PeerLink = { peer: this.#addressAt(to), board: this.#boardAt(to), outbound: this.#lanesInto(to), inbound: this.#lanesInto(from) };
-    this.#giveLink(from, link);
-    this.#giveLink(to, reverseLink(link, { peer: this.#addressAt(from), board: this.#boardAt(from) }));
-  }
-
-  #addressAt(thread: number): Address {
-    return this.#threads.get(thread)?.address ?? addressOf(thread, ACTOR_SLOT);
-  }
-
-  #boardAt(thread: number): SharedArrayBuffer {
-    if (thread === GUARDIAN_THREAD) return this.#boot.board;
-    return this.#threads.get(thread)?.board ?? this.#applicationBoard;
-  }
-
   /** The thread whose actor has this address, unless that actor has been removed. */
   #hostedAt(address: Address): Hosted | undefined {
     const hosted = this.#threads.get(threadOf(address));
     return hosted?.address === address ? hosted : undefined;
-  }
-
-  #lanesInto(thread: number): LinkBuffers {
-    return createLink({ ...DEFAULT_LANE_SIZES, ...this.#threads.get(thread)?.spec.mailbox });
-  }
-
-  #giveLink(thread: number, link: PeerLink): void {
-    if (thread === GUARDIAN_THREAD) return this.#runtime.addLink(link);
-    this.#linksOf(thread)?.set(threadOf(link.peer), link);
-    const hosted = this.#threads.get(thread);
-    const port = thread === APPLICATION_THREAD ? this.#applicationPort : hosted?.port;
-    // A thread that is not alive gets all its links when it starts.
-    if (port === undefined || hosted?.alive === false) return;
-    port.postMessage(link);
-    this.#runtime.tell(thread, 'linkReady', {});
   }
 
   #tell(thread: number, name: keyof KernelSpec, notice: Record<string, unknown>): number {
@@ -360,7 +343,11 @@ export class ThreadHost {
       message: exitCode === 0 ? '' : `its thread ended with exit code ${exitCode}`,
       stack: '',
     };
-    this.#block(hosted.id).state = exitCode === 0 ? 'stopped' : 'restarting';
+    const block = this.#block(hosted.id);
+    block.state = exitCode === 0 ? 'stopped' : 'restarting';
+    // It may have died in the middle of a handler.
+    block.handling = 0;
+    block.actors = 0;
     const { onExit } = hosted;
     hosted.onExit = undefined;
     onExit?.(hosted.lastWords ?? silent);

@@ -6,7 +6,7 @@ import { EventLoopWait, PhasedWait, type WaitStrategy } from 'atomics-ring-buffe
 import { TURN_LIMIT, type ThreadRuntime } from './thread-runtime.ts';
 
 /** The longest sleep: a bound on every wait, and how often an idle thread shows that it lives. */
-const IDLE_MS = 1_000;
+export const IDLE_MS = 1_000;
 /** The longest that a stream of records keeps a thread from its event loop. */
 const LOOP_TURN_MS = 1;
 /** How often a thread that parks gives its event loop a chance (ports, exits, profilers). */
@@ -39,13 +39,12 @@ export class ThreadLoop {
       runtime.block.countTurn();
       const nowMs = runtime.clock.monotonicMs();
       const ran = runtime.advance(nowMs);
-      // A thread that is about to park first lets run what handlers do once their promises are settled; on
-      // an event loop that happens by itself.
-      const hasContinuations = this.#waiting === 'park' && handled + ran > 0 && runtime.isHandling;
-      if (nowMs >= loopTurnAtMs || hasContinuations) {
+      // Before it waits, the thread lets run what handlers do once their promises are settled.
+      if (nowMs >= loopTurnAtMs) {
         await nextLoopTurn();
         loopTurnAtMs = nowMs + (this.#waiting === 'park' ? PARKED_LOOP_TURN_MS : LOOP_TURN_MS);
-      } else await Promise.resolve();
+      } else if (this.#waiting === 'park' && handled + ran > 0) await settledPromises();
+      else await Promise.resolve();
       if (runtime.isEnded || handled === TURN_LIMIT) continue;
       const sleepMs = runtime.sleepMs(nowMs, this.#waiting === 'park' ? PARKED_LOOP_TURN_MS : IDLE_MS);
       if (this.#waiting === 'event_loop') await this.#loopWait.wait(runtime.hasWork, sleepMs);
@@ -57,4 +56,9 @@ export class ThreadLoop {
 
 function nextLoopTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Resolves when all that waits for settled promises has run: Node empties its queue of microtasks before the next tick. */
+function settledPromises(): Promise<void> {
+  return new Promise((resolve) => process.nextTick(resolve));
 }

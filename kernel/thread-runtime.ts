@@ -277,8 +277,12 @@ export class ThreadRuntime implements BondHost, HandlingHost, PostHost, Receiver
     this.#options.onDefect(error);
   }
 
+  endStreams(cell: ActorCell, code: 'actor_stopped' | 'actor_restarted'): void {
+    this.streams.endOf(cell, code);
+    this.asks.askerEnded(cell.address);
+  }
+
   onEnd(cell: ActorCell, end: ActorEnd): void {
-    this.streams.endOf(cell);
     this.bonds.ended(cell, end);
   }
 

@@ -20,7 +20,7 @@ export class Transmitter {
   readonly #connect: (to: Address) => void;
   readonly #sent: number;
   /** By thread. A thread's place may be given to another actor, who then has another address. */
-  readonly #peers = new Map<number, Peer>();
+  readonly #peers: (Peer | undefined)[] = [];
   /** The last actor of each place that has gone for good. */
   readonly #gone = new Map<number, Address>();
 
@@ -36,50 +36,50 @@ export class Transmitter {
     const thread = threadOf(peer);
     const lanes = attachSender(outbound, new ThreadBlock(this.#system, thread).doorbell);
     this.#gone.delete(thread);
-    this.#peers.set(thread, { address: peer, lanes, board: new Board(board) });
+    this.#peers[thread] = { address: peer, lanes, board: new Board(board) };
   }
 
   /** The actor to which this thread's link leads, if there is one. */
   peerAt(thread: number): Address | undefined {
-    return this.#peers.get(thread)?.address;
+    return this.#peers[thread]?.address;
   }
 
   /** Threads that this one has links to. */
   get peers(): Iterable<number> {
-    return this.#peers.keys();
+    return this.#peers.flatMap((peer) => (peer === undefined ? [] : [threadOf(peer.address)]));
   }
 
   /** Lets the link go, unless its place was already given to another. */
   remove(peer: Address): void {
     const thread = threadOf(peer);
     if (this.peerAt(thread) !== peer) return;
-    this.#peers.delete(thread);
+    this.#peers[thread] = undefined;
     this.#gone.set(thread, peer);
   }
 
   /** There is nobody at this address, and no way to it. */
   markGone(address: Address): void {
-    if (!this.#peers.has(threadOf(address))) this.#gone.set(threadOf(address), address);
+    if (this.#peers[threadOf(address)] === undefined) this.#gone.set(threadOf(address), address);
   }
 
   /** Whether a message to this address would find a link, or is known to find nobody. */
   reaches(to: Address): boolean {
-    return this.#peers.has(threadOf(to)) || this.#isGone(to);
+    return this.#peers[threadOf(to)] !== undefined || this.#isGone(to);
   }
 
   /** What the other thread shows of its actors. */
   boardOf(to: Address): Board | undefined {
-    return this.#peers.get(threadOf(to))?.board;
+    return this.#peers[threadOf(to)]?.board;
   }
 
   /** The lanes to the thread of this address. */
   lanesTo(to: Address): LinkSender | undefined {
-    return this.#peers.get(threadOf(to))?.lanes;
+    return this.#peers[threadOf(to)]?.lanes;
   }
 
   /** Position behind the last record sent to this thread on this lane, modulo 2^32. */
   position(to: Address, lane: Lane): number {
-    return this.#peers.get(threadOf(to))?.lanes[lane].producerPosition ?? 0;
+    return this.#peers[threadOf(to)]?.lanes[lane].producerPosition ?? 0;
   }
 
   /**
@@ -89,7 +89,7 @@ export class Transmitter {
    * @throws what the codec throws when the value does not fit its schema; nothing is sent then
    */
   send(lane: Lane, kind: number, envelope: Envelope, codec?: Codec<unknown>, value?: unknown): number {
-    const peer = this.#peers.get(threadOf(envelope.to));
+    const peer = this.#peers[threadOf(envelope.to)];
     if (peer === undefined) {
       if (this.#isGone(envelope.to)) return CLOSED;
       this.#connect(envelope.to);

@@ -52,11 +52,19 @@ export interface ThreadInspection {
   readonly restarts: number;
   /** Turns of its loop, modulo 2^32: a thread that hangs in a handler does not count on. */
   readonly turns: number;
-  /** The actor whose handler holds the thread at this moment. */
+  /**
+   * The actor whose handler holds the thread at this moment, and for how long by the watchdog's looks. A
+   * thread that stands still outside of any handler goes by its own name.
+   */
   readonly handling?: { readonly actor: string; readonly forMs: number };
+  /** How often it was held for longer than the system permits. */
+  readonly hangs: number;
   readonly lanes: Readonly<Record<Lane, LaneInspection>>;
   readonly counters: Readonly<Record<ThreadCounter, number>>;
+  /** The thread's own actor, and of the light ones those that have something to do, up to a bound. */
   readonly actors: readonly ActorInspection[];
+  /** How many actors live there that are not listed. */
+  readonly actorsLeftOut: number;
 }
 
 export interface Inspection {

@@ -68,6 +68,7 @@ function createInstruments(meter: Meter) {
     deadLetters: counter('spillway.thread.dead_letters', '{message}', 'Messages that no handler saw, by reason.'),
     untold: counter('spillway.thread.dead_letters_untold', '{message}', 'Dead letters that subscribers were not told of.'),
     restarts: counter('spillway.thread.restarts', '{restart}', 'How often the thread was started again.'),
+    hangs: counter('spillway.thread.hangs', '{hang}', 'How often the thread was held for longer than the system permits.'),
     turns: counter('spillway.thread.turns', '{turn}', 'Turns of the loop of the thread, modulo 2^32.'),
     state: sum('spillway.thread.state', '1', '1 for the state that the thread is in, 0 for the others.'),
     handling: gauge('spillway.thread.handling', 's', 'For how long a handler has held the thread.'),
@@ -96,6 +97,7 @@ function observeThread(result: BatchObservableResult, to: Instruments, thread: T
   for (const reason of DEAD_LETTER_REASONS) result.observe(to.deadLetters, counters[reason], { ...of, 'spillway.dead_letter.reason': reason });
   result.observe(to.untold, counters.deadLettersUntold, of);
   result.observe(to.restarts, thread.restarts, of);
+  result.observe(to.hangs, thread.hangs, of);
   result.observe(to.turns, thread.turns, of);
   for (const state of THREAD_STATES) result.observe(to.state, state === thread.state ? 1 : 0, { ...of, 'spillway.thread.state': state });
   result.observe(to.handling, (thread.handling?.forMs ?? 0) / MS_PER_SECOND, of);

@@ -15,7 +15,7 @@ interface OfThread {
 export type ReadinessReason =
   | { readonly code: 'starting' }
   | { readonly code: 'closing' }
-  | (OfThread & { readonly code: 'thread_down'; readonly state: 'crashed' | 'restarting' })
+  | (OfThread & { readonly code: 'thread_down'; readonly state: 'crashed' | 'restarting' | 'starting' })
   | (OfThread & { readonly code: 'thread_hung'; readonly actor: string; readonly forMs: number })
   | (OfThread & { readonly code: 'data_pressured'; readonly levelBytes: number; readonly highMarkBytes: number })
   /** `actors` names the first few, `count` says how many there are on the thread. */
@@ -61,9 +61,9 @@ export function readinessOf(inspection: Inspection, thresholds: Partial<Readines
 
 type ReasonOf<Code extends ReadinessCode> = Extract<ReadinessReason, { code: Code }>;
 
-/** A thread that has stopped has done its work; one that is to come back, or should have, is missing. */
-function down({ id, name, state }: ThreadInspection): ReasonOf<'thread_down'>[] {
-  return state === 'crashed' || state === 'restarting' ? [{ code: 'thread_down', thread: { id, name }, state }] : [];
+/** A thread that has stopped has done its work, and one that is new was not counted on yet; one that is to come back is missing. */
+function down({ id, name, state, restarts }: ThreadInspection): ReasonOf<'thread_down'>[] {
+  return state === 'crashed' || state === 'restarting' || (state === 'starting' && restarts > 0) ? [{ code: 'thread_down', thread: { id, name }, state }] : [];
 }
 
 function hang({ id, name, handling }: ThreadInspection, handlingMsMax: number): ReasonOf<'thread_hung'>[] {

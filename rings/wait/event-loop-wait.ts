@@ -17,10 +17,19 @@ import type { Doorbell } from '../doorbell.ts';
 /** The longest delay of a timer. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
+/** Node's timers can let go of the event loop and hold it again; a browser's page lives anyway. */
+type LoopTimer = ReturnType<typeof setTimeout> & { ref?(): void; unref?(): void };
+
+/**
+ * One timer serves many waits: a wait that is woken leaves it running, without holding the event loop, and
+ * the next one takes it up if it ends soon enough. Making a timer for each costs as much as the wait itself.
+ */
 export class EventLoopWait {
   readonly #doorbell: Doorbell;
   /** Ends the pending wait, if there is one. */
   #end: (() => void) | undefined;
+  #timer: LoopTimer | undefined;
+  #timerAtMs = Infinity;
 
   constructor(doorbell: Doorbell) {
     this.#doorbell = doorbell;
@@ -44,25 +53,41 @@ export class EventLoopWait {
     return hasWork();
   }
 
-  /** Ends a pending wait, which lets go of the event loop. A strategy that was disposed can wait again. */
+  /** Ends a pending wait, and lets go of the event loop. A strategy that was disposed can wait again. */
   dispose(): void {
     this.#end?.();
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
 
   async #park(timeoutMs: number): Promise<void> {
     const rung = this.#doorbell.parkAsync(Infinity);
     if (rung === undefined) return;
-    let timer: ReturnType<typeof setTimeout> | undefined;
+    this.#holdLoop(Math.min(Math.ceil(timeoutMs), MAX_DELAY_MS));
     await new Promise<unknown>((resolve) => {
       this.#end = () => {
         // Takes the wait back from the engine, which would keep it until the next ring.
         this.#doorbell.ringAnew();
         resolve(undefined);
       };
-      timer = setTimeout(this.#end, Math.min(Math.ceil(timeoutMs), MAX_DELAY_MS));
       void rung.then(resolve);
     });
     this.#end = undefined;
-    clearTimeout(timer);
+    this.#timer?.unref?.();
+  }
+
+  /** A timer that holds the event loop and ends the wait after `delayMs`, or somewhat before: whoever waits looks again. */
+  #holdLoop(delayMs: number): void {
+    const nowMs = performance.now();
+    if (this.#timer !== undefined && this.#timerAtMs > nowMs && this.#timerAtMs <= nowMs + delayMs) {
+      this.#timer.ref?.();
+      return;
+    }
+    clearTimeout(this.#timer);
+    this.#timerAtMs = nowMs + delayMs;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#end?.();
+    }, delayMs);
   }
 }

@@ -111,13 +111,15 @@ export interface Drive {
 }
 
 /** Asks that have not ended at once. */
-const WINDOW = 48;
+const WINDOW = 24;
 const DEADLINE_MS_MAX = 120;
 /** How long after the last ask one that has not ended is taken for hanging; far more than any deadline. */
 const HANG_MS = 20_000;
 
 /** One in so many of what ends a whole thread, which takes a while to come up again. */
-const THREAD_ENDS = 12;
+const THREAD_ENDS = 30;
+/** The same of a stop, which waits for what the actor still does. */
+const THREAD_STOPS = 300;
 const ENDS_THREAD: readonly Act[] = ['crash', 'crashLate', 'exit', 'stop', 'never', 'wrong'];
 
 /** @returns how many asks did not end */
@@ -139,7 +141,7 @@ export async function drive({ targets, random, firstId, count, record, after }: 
   async function one(id: number): Promise<void> {
     const [target, isOwn, isLocal] = pick();
     const act = pickAct(isOwn, isLocal);
-    const order = { id, act, then: pickAct(false, true), ms: random.next() * 60 };
+    const order = { id, act, then: pickAct(false, true), ms: random.next() * (random.int(8) === 0 ? 60 : 4) };
     const deadlineMs = 1 + random.int(DEADLINE_MS_MAX);
     const cancel = new AbortController();
     const scope = targets.scope !== undefined && random.int(4) === 0 ? targets.scope() : undefined;
@@ -148,7 +150,7 @@ export async function drive({ targets, random, firstId, count, record, after }: 
     if (how === 0) takeBack();
     else if (how < 4) after(random.next() * 30, takeBack);
     // What never ends by itself is ended, so that its thread does not stay full.
-    if (act === 'never') after(60, () => void target.tell('crash', {}));
+    if (act === 'never') after(20, () => void target.tell('crash', {}));
     const name = random.int(8) === 0 ? 'actUrgently' : 'act';
     const options = { deadlineMs, signal: cancel.signal, ...(scope === undefined ? {} : { scope }) };
     try {
@@ -175,7 +177,7 @@ export async function drive({ targets, random, firstId, count, record, after }: 
   function pickAct(isOwn: boolean, isLocal: boolean): Act {
     const act = random.int(3) === 0 ? 'answer' : ACTS[random.int(ACTS.length)]!;
     if (isLocal && act === 'exit') return 'answer';
-    if (isOwn && ENDS_THREAD.includes(act) && random.int(THREAD_ENDS) !== 0) return 'answer';
+    if (isOwn && ENDS_THREAD.includes(act) && random.int(act === 'stop' ? THREAD_STOPS : THREAD_ENDS) !== 0) return 'answer';
     return act;
   }
 }

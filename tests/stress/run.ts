@@ -1,10 +1,11 @@
 /**
- * `npm run stress -- [messages|wakes|kills…]`: rings under load and under fire, for as long as it takes.
+ * `npm run stress -- [messages|wakes|kills|asks…]`: rings and actors under load and under fire, for as long as it takes.
  *
- * The unit tests do a little of the same at each run (tests/rings/threads.test.ts); this is the long way,
- * for the night.
+ * The unit tests do a little of the same at each run (tests/rings/threads.test.ts, tests/kernel/asks-never-hang.test.ts);
+ * this is the long way, for the night.
  */
 import { parseArgs } from 'node:util';
+import { asks } from './asks.ts';
 import { kills } from './kills.ts';
 import { messages } from './messages.ts';
 import { wakes } from './wakes.ts';
@@ -28,6 +29,7 @@ const STRESSES: Readonly<Record<string, Stress>> = {
   messages: { about: 'records of random length between two threads, each with a checksum', count: 1e9, run: messages },
   wakes: { about: 'times that a thread falls asleep and is woken', count: 1e6, run: wakes },
   kills: { about: 'threads terminated, half of them producers, SPSC and MPSC in turn', count: 10_000, run: kills },
+  asks: { about: 'asks to actors that crash, stop, hang and are cancelled at random', count: 1e6, run: asks },
 };
 
 const USAGE = `Usage: npm run stress -- [name…] [--count N] [--json]

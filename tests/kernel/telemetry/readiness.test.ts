@@ -10,7 +10,8 @@ const CASES: readonly [sentence: string, shown: Inspection, reasons: ReadinessRe
   ['starts', inspection([], { phase: 'starting' }), [{ code: 'starting' }]],
   ['closes', inspection([], { phase: 'closing' }), [{ code: 'closing' }]],
   ['has a crashed thread', inspection([thread(2, 'store', { state: 'crashed' })]), [{ code: 'thread_down', thread: store, state: 'crashed' }]],
-  ['starts a thread again', inspection([thread(2, 'store', { state: 'restarting' })]), [{ code: 'thread_down', thread: store, state: 'restarting' }]],
+  ['waits to start a thread again', inspection([thread(2, 'store', { state: 'restarting' })]), [{ code: 'thread_down', thread: store, state: 'restarting' }]],
+  ['starts a thread again', inspection([thread(2, 'store', { state: 'starting', restarts: 1 })]), [{ code: 'thread_down', thread: store, state: 'starting' }]],
   [
     'has a handler that does not return',
     inspection([thread(2, 'store', { handling: { actor: 'writer', forMs: 5_001 } })]),

@@ -44,7 +44,7 @@ export function actor(address: number, name: string, some: Partial<ActorInspecti
 
 export function thread(id: number, name: string, some: Partial<ThreadInspection> = {}): ThreadInspection {
   const lanes = lanesWith({});
-  return { id, name, state: 'running', incarnation: 1, restarts: 0, turns: 0, lanes, counters: countersWith({}), actors: [], ...some };
+  return { id, name, state: 'running', incarnation: 1, restarts: 0, turns: 0, hangs: 0, lanes, counters: countersWith({}), actors: [], actorsLeftOut: 0, ...some };
 }
 
 export function inspection(threads: readonly ThreadInspection[], some: Partial<Inspection> = {}): Inspection {

@@ -1,0 +1,13 @@
+export type { BatchSpec, BatchTrigger } from './batcher.ts';
+export { defineConsumer } from './consumer.ts';
+export type { ConsumerArgs, ConsumerBehaviour, ConsumerDefinition } from './consumer.ts';
+export type { DispatcherSpec } from './dispatchers.ts';
+export type { BufferSpec, Keep } from './event-buffer.ts';
+export type { BatchInfo } from './intake.ts';
+export { defineProducerConsumer } from './producer-consumer.ts';
+export type { ProducerConsumerBehaviour, ProducerConsumerDefinition } from './producer-consumer.ts';
+export { defineProducer } from './producer.ts';
+export type { ProducerBehaviour, ProducerDefinition, ProducerStage } from './producer.ts';
+export { CANCEL_MODES, END_REASONS, defineStageProtocol } from './stage-protocol.ts';
+export type { CancelMode, EndReason, InletStats, OutletStats, StageRef, StageSpec } from './stage-protocol.ts';
+export type { SubscriptionOptions, SubscriptionSpec } from './subscription-options.ts';
