@@ -25,6 +25,8 @@ export interface CellHost {
 
 /** Control messages that may wait for one actor, for instance while it starts. */
 const CONTROL_CAPACITY = 1_024;
+/** Telemetry messages that may wait for one actor, beside its data. */
+const TELEMETRY_CAPACITY = 256;
 
 export class ActorCell implements MailboxObserver<Letter> {
   readonly name: string;
@@ -63,7 +65,10 @@ export class ActorCell implements MailboxObserver<Letter> {
   isScheduled = false;
   /** Data messages that it has handled of its present turn. */
   turn = 0;
+  /** Whether it stands in the run queue for its telemetry. */
+  isTelemetryScheduled = false;
   #control: Denque<Letter> | undefined;
+  #telemetry: Denque<Letter> | undefined;
   /** Messages that came out of the stash again. */
   #unstashed: Denque<Letter> | undefined;
 
@@ -115,6 +120,22 @@ export class ActorCell implements MailboxObserver<Letter> {
     return this.#control?.shift();
   }
 
+  get hasTelemetry(): boolean {
+    return this.#telemetry !== undefined && this.#telemetry.length > 0;
+  }
+
+  /** Its telemetry waits behind its data, and takes none of their room. @returns whether there was room */
+  offerTelemetry(letter: Letter): boolean {
+    if (this.#telemetry === undefined) this.#telemetry = new Denque();
+    else if (this.#telemetry.length >= TELEMETRY_CAPACITY) return false;
+    this.#telemetry.push(letter);
+    return true;
+  }
+
+  takeTelemetry(): Letter | undefined {
+    return this.#telemetry?.shift();
+  }
+
   takeData(nowMs: number): Letter | undefined {
     const letter = this.#unstashed?.shift() ?? this.mailbox.take(nowMs);
     this.showLevel();
@@ -151,8 +172,9 @@ export class ActorCell implements MailboxObserver<Letter> {
 
   /** Everything that waits, control first; nothing waits afterwards. */
   takeAll(): Letter[] {
-    const letters = [...(this.#control?.toArray() ?? []), ...(this.#unstashed?.toArray() ?? []), ...(this.stash ?? []), ...this.mailbox.takeAll()];
+    const letters = [...(this.#control?.toArray() ?? []), ...(this.#unstashed?.toArray() ?? []), ...(this.stash ?? []), ...this.mailbox.takeAll(), ...(this.#telemetry?.toArray() ?? [])];
     this.#control = undefined;
+    this.#telemetry = undefined;
     this.#unstashed = undefined;
     this.stash = undefined;
     this.showLevel();

@@ -118,8 +118,7 @@ export class CellContext implements ActorContext {
     const { table } = this.#shared.runtime;
     const cell = this.#cell;
     if (cell.parent === undefined) this.#shared.stopThread();
-    // Not in the middle of its handler, whose answer is still to be sent.
-    else queueMicrotask(() => void table.stop(cell, 'shutdown'));
+    else table.stopSoon(cell);
   }
 
   get children(): readonly Address[] {

@@ -181,6 +181,7 @@ export class ActorTable {
     this.#host.board.setState(cell.place, 'running');
     for (let waiting = cell.controlLevel; waiting > 0; waiting--) this.#host.queue.scheduleControl(cell);
     this.#host.queue.schedule(cell);
+    this.#host.queue.scheduleTelemetry(cell);
   }
 
   /** An actor has failed. The thread's own ends its thread. */
@@ -222,9 +223,23 @@ export class ActorTable {
     }
   }
 
+  /** Ends a spawned actor behind its handler, whose answer is still to be sent. It takes no further message. */
+  stopSoon(cell: ActorCell): void {
+    if (cell.state === 'stopping' || cell.state === 'stopped') return;
+    cell.state = 'stopping';
+    this.#host.board.setState(cell.place, 'stopping');
+    queueMicrotask(() => {
+      if (cell.state === 'stopping') void this.#end(cell, 'shutdown', '');
+    });
+  }
+
   /** Ends a spawned actor, its children first. Resolves when it has released what it holds. Never rejects. */
   async stop(cell: ActorCell, reason: StopReason, message = ''): Promise<void> {
     if (cell.state === 'stopping' || cell.state === 'stopped') return;
+    await this.#end(cell, reason, message);
+  }
+
+  async #end(cell: ActorCell, reason: StopReason, message: string): Promise<void> {
     cell.state = 'stopping';
     this.#host.board.setState(cell.place, 'stopping');
     this.#endTimers(cell);

@@ -3,22 +3,32 @@
  * the supervision tree, and talks to it and to all actors through links like any other thread.
  */
 import { availableParallelism } from 'node:os';
-import { MessageChannel, Worker } from 'node:worker_threads';
+import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads';
 import type { ActorRef } from './actor-ref.ts';
-import { ACTOR_SLOT, APPLICATION_THREAD, GUARDIAN_THREAD, addressOf } from './address.ts';
+import { ACTOR_SLOT, APPLICATION_THREAD, GUARDIAN_THREAD, KERNEL_SLOT, addressOf, type Address } from './address.ts';
+import type { AdminClient } from './admin/admin-client.ts';
 import { Board } from './board.ts';
+import type { Terminated } from './bonds.ts';
 import { Caretaker, linksOf } from './caretaker.ts';
 import { systemClock } from './clock.ts';
+import type { DeadLetter } from './dead-letters.ts';
 import { SpillwayError } from './errors.ts';
+import type { CancelScope, ScopeOptions } from './flow/cancel-scope.ts';
+import type { Group } from './groups.ts';
+import { inspectSystem, type InspectOptions } from './inspect.ts';
 import { DEFAULT_LANE_SIZES } from './lanes.ts';
 import { createLink, reverseLink, type PeerLink } from './link.ts';
 import type { Log, LogLevel } from './log.ts';
 import type { Protocol, ProtocolSpec } from './protocol.ts';
+import type { Inspection, SystemPhase } from './telemetry/inspection.ts';
 import { siblingModule, type ActorSource, type ThreadBoot } from './thread-boot.ts';
 import { ThreadBlock, createSystemMemory } from './thread-block.ts';
 import { ThreadLoop } from './thread-loop.ts';
+import { sendItem } from './thread-port.ts';
 import { ThreadRuntime } from './thread-runtime.ts';
 import { systemRandom } from './time/random.ts';
+import type { Timer } from './time/timer-wheel.ts';
+import { Topology } from './topology.ts';
 
 export interface ApplicationOptions {
   /** The actor that runs on the guardian's thread: the root of the supervision tree. */
@@ -26,6 +36,8 @@ export interface ApplicationOptions {
   /** Threads at the most, the application's and the guardian's included. */
   readonly maxThreads: number;
   readonly logLevel: LogLevel;
+  /** How long one handler may hold its thread before that is told. Default 5,000. */
+  readonly hungAfterMs?: number;
 }
 
 /** Spinning pays only while a core is free to do it; small machines have none. See PhasedWait. */
@@ -44,6 +56,11 @@ export class Application {
   readonly #guardian: Worker;
   readonly #guardianEnded: Promise<void>;
   readonly #loop: Promise<void>;
+  readonly #port: MessagePort;
+  readonly #topology: Topology;
+  #lastAdmin = 0;
+  /** What the application says of itself; see Inspection. */
+  phase: SystemPhase = 'starting';
 
   constructor(options: ApplicationOptions) {
     this.#system = createSystemMemory(options.maxThreads);
@@ -58,6 +75,13 @@ export class Application {
     };
     const channel = new MessageChannel();
     channel.port1.unref();
+    this.#port = channel.port1;
+    const topology = new Topology(this.#system);
+    this.#topology = topology;
+    topology.add({ id: APPLICATION_THREAD, name: 'application', address: SELF, board });
+    topology.add({ id: GUARDIAN_THREAD, name: 'guardian', address: ROOT, board: guardianBoard });
+    topology.addLanes(APPLICATION_THREAD, GUARDIAN_THREAD, toGuardian.outbound);
+    topology.addLanes(GUARDIAN_THREAD, APPLICATION_THREAD, toGuardian.inbound);
     this.#caretaker = new Caretaker({
       makeRuntime: (hooks) =>
         new ThreadRuntime({
@@ -73,7 +97,7 @@ export class Application {
         }),
       name: 'application',
       random: systemRandom,
-      port: linksOf(channel.port1),
+      port: linksOf(channel.port1, (item) => topology.note(item)),
       native: false,
       setWaiting: () => {},
       exit: () => {},
@@ -92,6 +116,7 @@ export class Application {
       native: false,
       maxSpins,
       logLevel: options.logLevel,
+      ...(options.hungAfterMs === undefined ? {} : { hungAfterMs: options.hungAfterMs }),
     };
     new ThreadBlock(this.#system, APPLICATION_THREAD).state = 'running';
     this.#guardian = new Worker(new URL(siblingModule('thread-entry', import.meta.url)), {
@@ -121,6 +146,7 @@ export class Application {
       }
       await Promise.race([new Promise((resolve) => this.#runtime.after(1, () => resolve(undefined))), failed]);
     }
+    if (this.phase === 'starting') this.phase = 'running';
   }
 
   /** The root actor, reachable without looking it up. */
@@ -136,6 +162,57 @@ export class Application {
   /** What a thread shows of itself; reads shared memory and asks nobody. */
   block(thread: number): ThreadBlock {
     return new ThreadBlock(this.#system, thread);
+  }
+
+  /** All threads with their lanes and actors, read from shared memory; nobody is asked. */
+  inspect(options?: InspectOptions): Inspection {
+    // The threads and lanes that came since then lie in the port, also while this thread was busy.
+    this.#caretaker.takeLinks();
+    return inspectSystem(this.#topology, this.phase, systemClock.monotonicMs(), options);
+  }
+
+  /** A handle for an address. The link to its thread is made with the first message. */
+  ref<Spec extends ProtocolSpec>(name: string, address: Address, protocol: Protocol<Spec>): ActorRef<Spec> {
+    return this.#runtime.ref(name, address, protocol);
+  }
+
+  /** Calls `onEnd` once when the actor has ended for good; soon, if there is none. */
+  watch(target: Address, onEnd: (end: Terminated) => void): Timer {
+    // What a listener throws is the application's affair and keeps no other from being called.
+    return this.#runtime.bonds.watch(this.#runtime.cellAt(KERNEL_SLOT)!, target, (end) => queueMicrotask(() => onEnd(end)));
+  }
+
+  group<Spec extends ProtocolSpec>(name: string, protocol: Protocol<Spec>): Promise<Group<Spec>> {
+    return this.#caretaker.group(name, protocol);
+  }
+
+  scope(options?: ScopeOptions): CancelScope {
+    return this.#runtime.scopes.open(options);
+  }
+
+  /** Calls the listener with each dead letter of the system that is told. @returns takes it off */
+  onDeadLetter(listener: (letter: DeadLetter) => void): Promise<() => void> {
+    return this.#caretaker.onDeadLetter(listener);
+  }
+
+  /**
+   * A client for administrative calls to the thread of an actor. Close it when they are done.
+   * @param deadlineMs how long a call may take beyond the duration that it asks for
+   * @throws SpillwayError `actor_unknown`, `thread_ended`
+   */
+  async admin(name: string, deadlineMs: number): Promise<AdminClient> {
+    const { adminOf } = await import('./admin/admin-client.ts');
+    const { port1, port2 } = new MessageChannel();
+    const client = adminOf(port1, { deadlineMs });
+    const id = ++this.#lastAdmin;
+    try {
+      sendItem(this.#port, { item: 'admin', id, port: port2 });
+      await this.#caretaker.openAdmin(name, id);
+      return client;
+    } catch (error) {
+      client.close();
+      throw error;
+    }
   }
 
   log(actor: string): Log {

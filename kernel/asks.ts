@@ -88,7 +88,10 @@ export class Asks {
       return Promise.reject(failure(code, label, to, reason, false));
     }
     const abandon = (code: KernelErrorCode, reason: string): void => {
-      if (this.#fail(correlation, code, reason, true)) this.#host.sendCancel(letter);
+      const to = this.#pending.get(correlation)?.to;
+      if (to === undefined) return;
+      this.#fail(correlation, code, reason, true);
+      this.#host.sendCancel({ ...follows(letter), to });
     };
     const unlisten = listen(options, () => abandon('ask_cancelled', 'cancelled by the caller.'));
     return new Promise((resolve, reject) => {
@@ -172,6 +175,11 @@ export class Asks {
       ask.to = next;
     }
     return true;
+  }
+
+  /** There is no way to whom the ask was handed on, and so nobody who would answer it. */
+  unreachable(correlation: number, to: Address): void {
+    if (this.#pending.get(correlation)?.to === to) this.#fail(correlation, 'actor_stopped', 'the actor has stopped.', true);
   }
 
   /**

@@ -131,7 +131,8 @@ export class Board {
     this.count(place, DEAD_LETTERED, open);
     this.setState(place, 'vacant');
     this.setLevel(place, 0);
-    this.setMode(place, 0, false);
+    // Who is refused looks why, and finds that nobody is here; see `isVacant`.
+    this.setMode(place, 0, true);
     return open;
   }
 
@@ -173,9 +174,14 @@ export class Board {
     return open;
   }
 
+  /** Whether the last one has left. */
+  isVacant(place: number): boolean {
+    return (this.#i32[(place << 5) + STATE]! & 0xff) === 0;
+  }
+
   /** Whether nobody is here, or somebody who has nothing to do: nothing waits, nothing is in hand, nothing is refused. */
   isQuiet(place: number): boolean {
-    if ((this.#i32[(place << 5) + STATE]! & 0xff) === 0) return true;
+    if (this.isVacant(place)) return true;
     return this.#i32[(place << 5) + LEVEL] === 0 && this.#i32[(place << 5) + MODE] === 0 && this.openMessages(place) === 0;
   }
 

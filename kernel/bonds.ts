@@ -26,6 +26,7 @@ export interface Terminated {
 export interface BondHost {
   readonly thread: number;
   cellAt(slot: number): ActorCell | undefined;
+  readonly receiver: { isExpected(slot: number): boolean };
   /** Makes an actor fail. */
   onDefect(error: unknown, cell: ActorCell): void;
   /** Tells another thread's caretaker, again and again until the lane has room. */
@@ -93,7 +94,8 @@ export class Bonds {
   /** An actor of `thread` watches one of this thread. */
   addWatcher(target: Address, thread: number, id: number): void {
     const slot = slotOf(target);
-    if (this.#host.cellAt(slot) === undefined) {
+    // One that is still starting, or is between two lives, is there for whoever watches it.
+    if (this.#host.cellAt(slot) === undefined && !this.#host.receiver.isExpected(slot)) {
       this.#report(thread, id, { address: target, reason: 'unknown', message: '' });
       return;
     }

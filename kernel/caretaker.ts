@@ -71,7 +71,8 @@ export function linksOf(port: MessagePort, onItem: (item: PortItem) => void = ()
   return () => {
     for (;;) {
       const received = receiveMessageOnPort(port) as { message: PeerLink | PortItem } | undefined;
-      if (received === undefined || !isItem(received.message)) return received?.message;
+      if (received === undefined) return undefined;
+      if (!isItem(received.message)) return received.message;
       onItem(received.message);
     }
   };

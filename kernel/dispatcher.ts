@@ -26,10 +26,11 @@ export interface LocalWork {
   /** Handles one. @returns whether there was one */
   control(): boolean;
   data(): boolean;
+  telemetry(): boolean;
   hasWork(): boolean;
 }
 
-const NO_LOCAL_WORK: LocalWork = { control: () => false, data: () => false, hasWork: () => false };
+const NO_LOCAL_WORK: LocalWork = { control: () => false, data: () => false, telemetry: () => false, hasWork: () => false };
 
 /** Local data messages for each one of a lane, when both have some: a look at every lane costs as much as a message. */
 const LOCAL_TURN = 8;
@@ -138,7 +139,7 @@ export class Dispatcher {
 
   /** Handles one record. @returns whether there was one */
   next(): boolean {
-    if (this.#nextOf(this.#control) || this.#local.control() || this.#nextData() || this.#nextOf(this.#telemetry)) return true;
+    if (this.#nextOf(this.#control) || this.#local.control() || this.#nextData() || this.#local.telemetry() || this.#nextOf(this.#telemetry)) return true;
     this.#letGo();
     return false;
   }

@@ -27,6 +27,7 @@ export const KERNEL_ERRORS = {
   mailbox_invalid: 'The mailbox spec has an unknown key, a value out of range or marks out of order; `details.path` says which.',
   trace_invalid: 'An arrival trace is not one that a recorder made; `details.column` says where.',
   fence_invalid: 'The fence spec has a value out of range; the message names the field.',
+  health_invalid: 'The address of the health server is not clear; the message says why.',
   health_not_local: 'The health server listens on the loopback interface or a Unix socket only; `details.host` says what was asked for.',
   health_address_in_use: "Somebody else listens on the health server's port or socket; choose another.",
   health_listen_failed: "The health server could not listen; `details.reason` is the system's code.",

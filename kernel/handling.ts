@@ -114,7 +114,7 @@ export class Handling {
       }
       // What was forwarded before is answered by another; what was stashed before has come to its end here.
       const isAnswered = letter.isPassedOn && !cell.withdraw(letter);
-      if (!(outcome.error instanceof SpillwayError)) this.#fail(cell, letter, outcome.error, isAnswered);
+      if (!(outcome.error instanceof SpillwayError)) this.fail(cell, letter, outcome.error, isAnswered);
       else if (!isAnswered) this.refuse(letter, outcome.error, true);
       return;
     }
@@ -133,7 +133,7 @@ export class Handling {
         const copy = message.copyReply(value);
         if (!this.#host.asks.settleHere(letter, copy)) this.#host.block.counters.add('stale_reply');
       } catch (error) {
-        this.#fail(cell, letter, badAnswer(message.name, error));
+        this.fail(cell, letter, badAnswer(message.name, error));
       }
       return;
     }
@@ -144,18 +144,20 @@ export class Handling {
         this.refuse(letter, new SpillwayError('message_too_large', `The answer to ${message.name} is longer than its lane takes.`), true);
       } catch (error) {
         // A handler that returns what its protocol does not permit is as defective as one that throws.
-        this.#fail(cell, letter, badAnswer(message.name, error));
+        this.fail(cell, letter, badAnswer(message.name, error));
       }
       return true;
     });
   }
 
   /** The handler has failed, and its actor with it. */
-  #fail(cell: ActorCell, letter: Letter, error: unknown, isAnswered = false): void {
+  fail(cell: ActorCell, letter: Letter, error: unknown, isAnswered = false): void {
     const isThread = cell.parent === undefined;
     // Whoever ends the actor for it answers what else it had in its hands.
-    if (!isAnswered) this.refuse(letter, new SpillwayError(isThread ? 'actor_restarted' : 'actor_stopped', `Actor ${cell.name} failed while it had the message.`), true, isThread);
     this.#host.onDefect(error, cell);
+    if (isAnswered) return;
+    const code = isThread || cell.state === 'starting' ? 'actor_restarted' : 'actor_stopped';
+    this.refuse(letter, new SpillwayError(code, `Actor ${cell.name} failed while it had the message.`), true, isThread);
   }
 
   /** Answers an ask with an error; a tell has nobody to tell it to. */

@@ -59,10 +59,13 @@ export class IncomingStream implements AsyncIterableIterator<unknown, undefined>
     this.#ended ??= error === undefined ? 'done' : { error };
     const waiters = this.#waiters;
     this.#waiters = [];
-    for (const waiter of waiters) {
-      if (error === undefined) waiter.resolve(END);
-      else waiter.reject(error);
+    // Told once; whoever goes on asking finds the end.
+    const first = error === undefined ? undefined : waiters.shift();
+    if (first !== undefined) {
+      this.#ended = 'done';
+      first.reject(error);
     }
+    for (const waiter of waiters) waiter.resolve(END);
   }
 
   next(): Promise<IteratorResult<unknown, undefined>> {
@@ -74,7 +77,6 @@ export class IncomingStream implements AsyncIterableIterator<unknown, undefined>
     const ended = this.#ended;
     if (ended === 'done') return Promise.resolve(END);
     if (ended !== undefined) {
-      // Told once; whoever goes on asking finds the end.
       this.#ended = 'done';
       return Promise.reject(ended.error);
     }

@@ -1,3 +1,5 @@
+export type { AdminClient } from './admin/admin-client.ts';
+export type { EventLoopDelay, MeasureOptions, SnapshotFile, SnapshotOptions, ThreadMemory } from './admin/admin-protocol.ts';
 export { defineActor } from './actor.ts';
 export type { ActorContext, ActorDefinition, Behaviour, MailboxDeclaration, StopReason } from './actor.ts';
 export { ActorRef } from './actor-ref.ts';
@@ -41,17 +43,39 @@ export type { CancelListener, ScopeHost, ScopeOptions } from './flow/cancel-scop
 export { Fences } from './flow/fence.ts';
 export type { FenceCounts, FenceSpec } from './flow/fence.ts';
 export type { Group } from './groups.ts';
+export type { InspectOptions } from './inspect.ts';
 export { ArrivalRecorder, RecordedMailbox, decisionName, replay } from './mailbox/arrival-trace.ts';
 export type { ArrivalTrace } from './mailbox/arrival-trace.ts';
 export { MAILBOX_MODES, MAILBOX_POLICIES, completeMailboxSpec } from './mailbox/mailbox-spec.ts';
 export type { MailboxMarks, MailboxMode, MailboxPolicy, MailboxSpec, PartialMailboxSpec } from './mailbox/mailbox-spec.ts';
 export { Mailbox, SHED_REASONS } from './mailbox/mailbox.ts';
 export type { MailboxObserver, ShedReason } from './mailbox/mailbox.ts';
+export { registerMetrics, serveHealth } from './telemetry/exposure.ts';
+export type { HealthOptions } from './telemetry/exposure.ts';
+export type { HealthServer } from './telemetry/health-server.ts';
+export { rates } from './telemetry/inspection.ts';
+export type {
+  ActorInspection,
+  ActorRates,
+  Inspection,
+  LaneInspection,
+  LaneRates,
+  Rates,
+  SystemPhase,
+  ThreadInspection,
+  ThreadRates,
+} from './telemetry/inspection.ts';
+export type { LatencyBucket, LatencySnapshot } from './telemetry/latency-histogram.ts';
+export type { HealthAddress } from './telemetry/local-listener.ts';
+export type { MetricsOptions } from './telemetry/metrics.ts';
+export { DEFAULT_READINESS_THRESHOLDS, READINESS_CODES, readinessOf } from './telemetry/readiness.ts';
+export type { Readiness, ReadinessCode, ReadinessReason, ReadinessThresholds } from './telemetry/readiness.ts';
 export { ManualClock } from './time/manual-clock.ts';
 export type { ManualClockOptions } from './time/manual-clock.ts';
 export { seededRandom, systemRandom } from './time/random.ts';
 export type { Random } from './time/random.ts';
 export type { Timer } from './time/timer-wheel.ts';
+export { DEFAULT_HUNG_AFTER_MS, MIN_HUNG_AFTER_MS } from './watchdog.ts';
 export { createWorkPool } from './work-pool/work-pool.ts';
 export type { WorkPool, WorkPoolStats } from './work-pool/work-pool.ts';
 export type { WorkOptions, WorkPoolOptions } from './work-pool/work-pool-options.ts';

@@ -22,7 +22,7 @@ import type { ThreadBlock } from './thread-block.ts';
 import type { Timer } from './time/timer-wheel.ts';
 import type { Transmitter } from './transmitter.ts';
 import { uint32Codec } from './uint32-codec.ts';
-import { WaitingSends } from './waiting-sends.ts';
+import { WaitingSends, type Target } from './waiting-sends.ts';
 
 /** What the post needs of its thread. */
 export interface PostHost extends LetterHost {
@@ -66,7 +66,8 @@ export class Post {
       nowMs: () => host.clock.monotonicMs(),
       after: (delayMs, run) => host.after(delayMs, run),
       letter: (...fields) => this.#letter(...fields),
-      post: (letter) => this.#post(letter),
+      // What waits for room came first.
+      post: (letter) => (letter.lane === 'data' && this.sends.isWaitingFor(letter.to) ? BACK_PRESSURED : this.#post(letter)),
       position: (to, lane) => host.transmitter.position(to, lane),
       sendCancel: (envelope) => this.#sendCancel(envelope),
     });
@@ -94,7 +95,9 @@ export class Post {
       attempt: () => explaining(message, request, () => this.#post(this.#letter(message, request, from, to, NO_CORRELATION, undefined, scope?.id ?? NO_SCOPE))),
       isThrottled: () => this.#boardOf(to)?.modeOf(placeOf(slotOf(to))) === SYNC,
     };
-    await this.sends.send(to, label, attempt, deadlineMs, signal ?? scope?.signal, (result) => refusal(result, label, to));
+    const target: Target = message.lane === 'data' ? to : `${to} ${message.lane}`;
+    const cancel = signal === undefined || scope === undefined ? (signal ?? scope?.signal) : AbortSignal.any([signal, scope.signal]);
+    await this.sends.send(target, label, attempt, deadlineMs, cancel, (result) => refusal(result, label, to));
   }
 
   /** @see ActorRef.ask */
@@ -144,6 +147,15 @@ export class Post {
     // Without it the ask still ends, by its deadline at the latest.
     else this.#host.transmitter.send('control', FORWARDED_KIND, answerTo(letter), uint32Codec, to.address);
     return result;
+  }
+
+  /** An ask of this thread was handed on by another. Only over a link is it heard if the one who has it now ends. */
+  handedOn(correlation: number, from: Address, to: Address): boolean {
+    if (!this.asks.forwarded(correlation, from, to)) return false;
+    void this.#host.connected(to).then((isLinked) => {
+      if (!isLinked) this.asks.unreachable(correlation, to);
+    });
+    return true;
   }
 
   levelOf(to: Address): number | undefined {

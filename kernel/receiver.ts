@@ -6,7 +6,7 @@
 import { BACK_PRESSURED, CLOSED } from 'atomics-ring-buffer';
 import type { ActorCell } from './actor-cell.ts';
 import type { ActorTable } from './actor-table.ts';
-import { formatAddress, slotOf } from './address.ts';
+import { formatAddress, slotOf, type Address } from './address.ts';
 import type { Asks } from './asks.ts';
 import { ARRIVED } from './board.ts';
 import { CancelledAsks, isSameAsk } from './cancelled-asks.ts';
@@ -32,6 +32,8 @@ export interface ReceiverHost extends LetterHost {
   readonly table: ActorTable;
   readonly queue: RunQueue;
   readonly handling: Handling;
+  /** An ask of this thread was handed on. @returns false if no pending ask is meant */
+  handedOn(correlation: number, from: Address, to: Address): boolean;
   /** Whoever `deliver` named takes data messages again. */
   onIdle(blocker: object): void;
 }
@@ -53,6 +55,11 @@ export class Receiver {
    */
   expect(slot: number): void {
     this.#expected.set(slot, new StartStash());
+  }
+
+  /** Whether an actor in this slot is being started, or started again. */
+  isExpected(slot: number): boolean {
+    return this.#expected.has(slot);
   }
 
   /** The expected actor is there: what came for it meanwhile is handled. */
@@ -124,10 +131,13 @@ export class Receiver {
    */
   accept(letter: Letter): number {
     const cell = this.#host.table.at(slotOf(letter.to));
-    if (cell === undefined || cell.state === 'stopped') return CLOSED;
+    if (cell === undefined || cell.state === 'stopping' || cell.state === 'stopped') return CLOSED;
     if (letter.lane === 'control') {
       if (!cell.offerControl(letter)) return BACK_PRESSURED;
       this.#host.queue.scheduleControl(cell);
+    } else if (letter.lane === 'telemetry') {
+      if (!cell.offerTelemetry(letter)) return BACK_PRESSURED;
+      this.#host.queue.scheduleTelemetry(cell);
     } else {
       const result = cell.mailbox.offer(letter, cell.needsTime ? this.#host.nowMs() : 0);
       if (result < 0) return result;
@@ -168,13 +178,31 @@ export class Receiver {
     return true;
   }
 
+  /** Handles one telemetry message that waits in an actor's own queue. @returns whether there was one */
+  handleLocalTelemetry(): boolean {
+    const next = this.#host.queue.nextTelemetry();
+    if (next === undefined) return false;
+    const [cell, letter] = next;
+    if (!this.#isOver(cell, letter)) this.#host.handling.handle(cell, letter);
+    return true;
+  }
+
   #takeIn(cell: ActorCell, letter: Letter): void {
     if (this.#isOver(cell, letter)) return;
     if (letter.lane === 'control') {
-      if (cell.state !== 'starting') this.#take(cell, letter);
+      if (cell.state === 'running') this.#take(cell, letter);
       else if (!cell.offerControl(letter)) {
         cell.lose(letter, 'lane_full');
         this.#host.handling.refuse(letter, new SpillwayError('ask_refused', `Actor ${cell.name} has not started yet, and too many messages wait for it.`), false);
+      }
+      return;
+    }
+    if (letter.lane === 'telemetry') {
+      if (cell.takesData && !cell.hasTelemetry) this.#take(cell, letter);
+      else if (cell.offerTelemetry(letter)) this.#host.queue.scheduleTelemetry(cell);
+      else {
+        cell.lose(letter, 'lane_full');
+        this.#host.handling.refuse(letter, new SpillwayError('ask_refused', `Too much telemetry waits for actor ${cell.name}.`), false);
       }
       return;
     }
@@ -232,7 +260,7 @@ export class Receiver {
       return true;
     }
     if (kind === wire.ITEM_KIND) return asks.item(envelope.from, envelope.correlation, (codec) => codec.decode(memory, offset, length));
-    if (kind === wire.FORWARDED_KIND) return asks.forwarded(envelope.correlation, envelope.from, length >= 4 ? memory.i32[offset >> 2]! >>> 0 : 0);
+    if (kind === wire.FORWARDED_KIND) return this.#host.handedOn(envelope.correlation, envelope.from, length >= 4 ? memory.i32[offset >> 2]! >>> 0 : 0);
     return asks.settle(kind, envelope, memory, offset, length);
   }
 

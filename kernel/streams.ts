@@ -17,7 +17,6 @@ export interface StreamHost {
   readonly thread: number;
   readonly asks: Asks;
   readonly handling: Handling;
-  onDefect(error: unknown, cell: ActorCell): void;
 }
 
 interface Outgoing {
@@ -49,7 +48,7 @@ export class Streams {
   open(cell: ActorCell, letter: Letter, value: unknown): void {
     const iterator = iteratorOf(value);
     if (iterator === undefined) {
-      this.#host.onDefect(new TypeError(`The answer to ${letter.message.name} is a stream, so its handler must return an iterable.`), cell);
+      this.#host.handling.fail(cell, letter, new TypeError(`The answer to ${letter.message.name} is a stream, so its handler must return an iterable.`));
       return;
     }
     if (this.#open.size >= MAX_STREAMS) {
@@ -125,10 +124,7 @@ export class Streams {
       if (stream.isOver) return;
       this.#close(stream);
       if (error instanceof SpillwayError) this.#host.handling.refuse(letter, error, true);
-      else {
-        this.#host.handling.refuse(letter, new SpillwayError('actor_stopped', `Actor ${cell.name} failed in its stream.`), true);
-        this.#host.onDefect(error, cell);
-      }
+      else this.#host.handling.fail(cell, letter, error);
     }
   }
 

@@ -36,6 +36,8 @@ export interface ThreadBoot extends ThreadSettings {
   readonly source: ActorSource;
   /** Whether the actor makes native calls: its thread must not end while one is in flight. */
   readonly native: boolean;
+  /** To the guardian: how long one handler may hold its thread before that is told. */
+  readonly hungAfterMs?: number;
 }
 
 /**

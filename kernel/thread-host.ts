@@ -24,6 +24,7 @@ import { Directory } from './directory.ts';
 import type { Handlers, MessageContext } from './handlers.ts';
 import { SpillwayError } from './errors.ts';
 import type { KernelSpec } from './kernel-protocol.ts';
+import type { LaneSizes } from './lanes.ts';
 import { LogWriter, type Log } from './log.ts';
 import type { ThreadBoot } from './thread-boot.ts';
 import type { HostedThread, ThreadExit, ThreadSpec } from './thread-spec.ts';
@@ -31,6 +32,7 @@ import { ThreadBlock, threadCapacity } from './thread-block.ts';
 import { ThreadLinks, type LinkedThread } from './thread-links.ts';
 import { sendItem } from './thread-port.ts';
 import type { ThreadRuntime } from './thread-runtime.ts';
+import type { WatchedThread } from './watchdog.ts';
 import { describe, newWorker, type HeapLimits, type ThreadWorker } from './worker.ts';
 
 /** The part of its deadline that a stopping thread is told of; the rest is for its way out. */
@@ -38,6 +40,8 @@ const STOP_PART = 0.8;
 const STOP_RETRY_MS = 5;
 
 interface Hosted extends LinkedThread {
+  /** What it shows of itself. */
+  readonly shown: WatchedThread;
   incarnation: number;
   alive: boolean;
   worker: ThreadWorker | undefined;
@@ -52,6 +56,13 @@ interface Hosted extends LinkedThread {
 export interface HostTools {
   newWorker(boot: ThreadBoot, limits?: HeapLimits): ThreadWorker;
   readonly writer: Pick<LogWriter, 'write'>;
+  /** The memory of a board, and the lanes into a thread that says nothing of them; default: those of real systems. */
+  newBoard?(): SharedArrayBuffer;
+  readonly laneSizes?: LaneSizes;
+  /** Default: `Board.create`. */
+  newBoard?(): SharedArrayBuffer;
+  /** Of the lanes whose sizes no spec names. */
+  readonly laneSizes?: LaneSizes;
   /** Answers administrative calls for the guardian's own thread. */
   serveAdmin?(port: MessagePort): void;
 }
@@ -74,7 +85,7 @@ export class ThreadHost {
     this.#boot = boot;
     this.#writer = tools.writer;
     this.#tools = tools;
-    this.#links = new ThreadLinks(runtime, boot, this.#threads);
+    this.#links = new ThreadLinks(runtime, boot, this.#threads, tools.laneSizes);
     this.#admin = new AdminDesk(boot.port);
     this.#directory = new Directory({
       watch: (target, onEnd) => runtime.bonds.watch(runtime.cellAt(KERNEL_SLOT)!, target, onEnd),
@@ -129,11 +140,14 @@ export class ThreadHost {
     const lastSlot = this.#lastSlots.get(id);
     const slot = lastSlot === undefined ? ACTOR_SLOT : nextActorSlot(lastSlot);
     this.#lastSlots.set(id, slot);
-    this.#block(id).reset();
+    const block = this.#block(id);
+    block.reset();
+    const board = this.#tools.newBoard?.() ?? Board.create();
     const hosted: Hosted = {
       id,
       address: addressOf(id, slot),
-      board: Board.create(),
+      board,
+      shown: { id, name: spec.name, board: new Board(board), block },
       spec,
       incarnation: 0,
       alive: false,
@@ -279,8 +293,8 @@ export class ThreadHost {
   }
 
   /** The threads that there are, for those who look at them. */
-  *watched(): Generator<{ id: number; name: string; board: Board; block: ThreadBlock }> {
-    for (const { id, spec, board } of this.#threads.values()) yield { id, name: spec.name, board: new Board(board), block: this.#block(id) };
+  *watched(): Generator<WatchedThread> {
+    for (const { shown } of this.#threads.values()) yield shown;
   }
 
   /** Hands the port of this number to the thread of the actor of this name. */

@@ -4,7 +4,7 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import { ACTOR_SLOT, APPLICATION_THREAD, GUARDIAN_THREAD, addressOf, threadOf, type Address } from './address.ts';
-import { DEFAULT_LANE_SIZES } from './lanes.ts';
+import { DEFAULT_LANE_SIZES, type LaneSizes } from './lanes.ts';
 import { createLink, reverseLink, type LinkBuffers, type PeerLink } from './link.ts';
 import type { ThreadBoot } from './thread-boot.ts';
 import { sendItem } from './thread-port.ts';
@@ -28,14 +28,18 @@ export class ThreadLinks {
   readonly #applicationBoard: SharedArrayBuffer;
   readonly #applicationLinks = new Map<number, PeerLink>();
   readonly #threads: ReadonlyMap<number, LinkedThread>;
+  readonly #laneSizes: LaneSizes;
+  readonly #laneSizes: LaneSizes;
 
-  constructor(runtime: ThreadRuntime, boot: ThreadBoot, threads: ReadonlyMap<number, LinkedThread>) {
+  constructor(runtime: ThreadRuntime, boot: ThreadBoot, threads: ReadonlyMap<number, LinkedThread>, laneSizes: LaneSizes = DEFAULT_LANE_SIZES) {
     this.#runtime = runtime;
     this.#guardianBoard = boot.board;
     this.#applicationPort = boot.port;
     // The application is the one thread that the guardian is linked to from the beginning.
     this.#applicationBoard = boot.links[0]!.board;
     this.#threads = threads;
+    this.#laneSizes = laneSizes;
+    this.#laneSizes = laneSizes;
   }
 
   /** A thread has got its place; the guardian is linked to all threads. */
@@ -90,6 +94,6 @@ export class ThreadLinks {
   }
 
   #lanesInto(thread: number): LinkBuffers {
-    return createLink({ ...DEFAULT_LANE_SIZES, ...this.#threads.get(thread)?.spec.mailbox });
+    return createLink({ ...this.#laneSizes, ...this.#threads.get(thread)?.spec.mailbox });
   }
 }

@@ -117,6 +117,7 @@ export class ThreadRuntime implements BondHost, HandlingHost, PostHost, Receiver
       {
         control: () => this.receiver.handleLocalControl(),
         data: () => this.receiver.handleLocalData(),
+        telemetry: () => this.receiver.handleLocalTelemetry(),
         hasWork: () => this.queue.hasWork,
       },
     );
@@ -257,6 +258,10 @@ export class ThreadRuntime implements BondHost, HandlingHost, PostHost, Receiver
     return this.post.forward(letter, to, name, request);
   }
 
+  handedOn(correlation: number, from: Address, to: Address): boolean {
+    return this.post.handedOn(correlation, from, to);
+  }
+
   cellAt(slot: number): ActorCell | undefined {
     return this.table.at(slot);
   }
@@ -289,7 +294,10 @@ export class ThreadRuntime implements BondHost, HandlingHost, PostHost, Receiver
   /** Whoever `deliver` or the run queue found busy takes data again. */
   onIdle(blocker: object): void {
     this.#dispatcher.unblock(blocker);
-    if (blocker instanceof ActorCell) this.queue.schedule(blocker);
+    if (blocker instanceof ActorCell) {
+      this.queue.schedule(blocker);
+      this.queue.scheduleTelemetry(blocker);
+    }
     this.wake();
   }
 

@@ -9,7 +9,11 @@ import { ADMIN_ACTION, BACK_PRESSURED } from 'atomics-ring-buffer';
 import type { Address } from './address.ts';
 import type { KernelErrorCode } from './error-codes.ts';
 import { SpillwayError } from './errors.ts';
+import type { Lane } from './lanes.ts';
 import type { Timer } from './time/timer-wheel.ts';
+
+/** What goes in one order: data to an actor, by its address; or another lane to it, since control never waits for data. */
+export type Target = Address | `${Address} ${Lane}`;
 
 export interface SendAttempt {
   /** @returns 0 or a refusal */
@@ -44,7 +48,7 @@ function isTemporary(result: number): boolean {
 export class WaitingSends {
   static readonly RETRY_MS = 1;
   readonly #host: WaitingSendsHost;
-  readonly #byTarget = new Map<Address, Waiting[]>();
+  readonly #byTarget = new Map<Target, Waiting[]>();
   #size = 0;
 
   constructor(host: WaitingSendsHost) {
@@ -56,8 +60,9 @@ export class WaitingSends {
   }
 
   /** Whether what is told to this actor now would overtake a message that waits. */
-  isWaitingFor(to: Address): boolean {
-    return this.#size > 0 && this.#byTarget.has(to);
+  isWaitingFor(to: Target): boolean {
+    // Those whose message is with the actor already stand in front of those whose is not.
+    return this.#size > 0 && this.#byTarget.get(to)?.at(-1)?.isAccepted === false;
   }
 
   /**
@@ -66,7 +71,7 @@ export class WaitingSends {
    * @param label for people, who reads the failure
    * @throws SpillwayError `send_deadline`, `send_cancelled`, `send_refused`, or what `refusalOf` makes of a final refusal
    */
-  send(to: Address, label: string, attempt: SendAttempt, deadlineMs: number, signal: AbortSignal | undefined, refusalOf: (result: number) => SpillwayError): Promise<void> {
+  send(to: Target, label: string, attempt: SendAttempt, deadlineMs: number, signal: AbortSignal | undefined, refusalOf: (result: number) => SpillwayError): Promise<void> {
     if (signal?.aborted === true) return Promise.reject(notSent('send_cancelled', label, 'cancelled before it was sent.'));
     if (!this.isWaitingFor(to)) {
       const result = attempt.attempt();
@@ -77,7 +82,7 @@ export class WaitingSends {
     return this.#wait(to, label, attempt, false, deadlineMs, signal);
   }
 
-  #wait(to: Address, label: string, attempt: SendAttempt, isAccepted: boolean, deadlineMs: number, signal: AbortSignal | undefined): Promise<void> {
+  #wait(to: Target, label: string, attempt: SendAttempt, isAccepted: boolean, deadlineMs: number, signal: AbortSignal | undefined): Promise<void> {
     if (this.#size >= CAPACITY) {
       if (isAccepted) return Promise.resolve();
       return Promise.reject(notSent('send_refused', label, `${CAPACITY} messages wait on this thread already; send less at a time.`));
@@ -128,13 +133,14 @@ export class WaitingSends {
     for (const [to, queue] of this.#byTarget) {
       for (const waiting of [...queue]) {
         this.#remove(to, waiting);
-        waiting.reject(notSent('system_closed', 'a message', 'the system is closed.'));
+        if (waiting.isAccepted) waiting.resolve();
+        else waiting.reject(notSent('system_closed', 'a message', 'the system is closed.'));
       }
     }
   }
 
   /** @returns whether those behind it may be tried */
-  #attempt(to: Address, waiting: Waiting): boolean {
+  #attempt(to: Target, waiting: Waiting): boolean {
     let result: number;
     try {
       result = waiting.attempt();
@@ -152,7 +158,7 @@ export class WaitingSends {
     return true;
   }
 
-  #remove(to: Address, waiting: Waiting): void {
+  #remove(to: Target, waiting: Waiting): void {
     const queue = this.#byTarget.get(to);
     const index = queue?.indexOf(waiting) ?? -1;
     if (index < 0) return;

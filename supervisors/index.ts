@@ -4,4 +4,4 @@ export { SUPERVISOR_ERRORS } from './error-codes.ts';
 export type { SupervisorErrorCode } from './error-codes.ts';
 export type { ChildState, ChildStatus } from './supervisor.ts';
 export { System, createSystem } from './system.ts';
-export type { ActorHealth, SystemOptions } from './system.ts';
+export type { ActorHealth, GroupView, SystemAdminOptions, SystemOptions } from './system.ts';

@@ -6,18 +6,41 @@
  */
 import {
   Application,
+  DEFAULT_HUNG_AFTER_MS,
+  DEFAULT_READINESS_THRESHOLDS,
   LOG_LEVELS,
   MAX_THREADS,
+  MIN_HUNG_AFTER_MS,
   SpillwayError,
+  rates,
+  readinessOf,
+  registerMetrics,
+  serveHealth,
   siblingModule,
   type ActorRef,
+  type Address,
+  type AdminClient,
+  type CancelScope,
+  type DeadLetter,
+  type Group,
+  type HealthOptions,
+  type HealthServer,
+  type InspectOptions,
+  type Inspection,
   type Log,
   type LogLevel,
+  type MetricsOptions,
   type Protocol,
   type ProtocolSpec,
+  type Rates,
+  type Readiness,
+  type ReadinessThresholds,
+  type ScopeOptions,
+  type Terminated,
   type ThreadBlock,
   type ThreadCounter,
   type ThreadState,
+  type Timer,
 } from '../kernel/index.ts';
 import { completeFlags, validateChildren, type ChildSpec, type SupervisorFlags } from './child-spec.ts';
 import { supervisorProtocol, type SupervisorSpec } from './messages.ts';
@@ -30,6 +53,16 @@ export interface SystemOptions {
   readonly maxThreads?: number;
   /** Lines below this level are not written. Default warn. */
   readonly logLevel?: LogLevel;
+  /** How long one handler may hold its thread before that is logged and the system is not ready. Default 5,000. */
+  readonly hungAfterMs?: number;
+}
+
+/** A group as one sees it who is no member. */
+export type GroupView<Spec extends ProtocolSpec> = Pick<Group<Spec>, 'name' | 'members' | 'publish'>;
+
+export interface SystemAdminOptions {
+  /** How long a call may take beyond the duration that it asks for. Default 10,000. */
+  readonly deadlineMs?: number;
 }
 
 /** What one actor shows of itself in shared memory. */
@@ -53,12 +86,15 @@ export class System {
   readonly #application: Application;
   readonly #root: ActorRef<SupervisorSpec>;
   readonly #threads = new Map<string, number>();
+  readonly #hungAfterMs: number;
+  readonly #health = new Set<HealthServer>();
   #closing: Promise<void> | undefined;
   #isClosing = false;
 
   /** Use `createSystem`. */
-  constructor(application: Application) {
+  constructor(application: Application, hungAfterMs: number = DEFAULT_HUNG_AFTER_MS) {
     this.#application = application;
+    this.#hungAfterMs = hungAfterMs;
     this.#root = application.root(supervisorProtocol);
   }
 
@@ -80,6 +116,39 @@ export class System {
   resolve<Spec extends ProtocolSpec>(name: string, protocol: Protocol<Spec>): Promise<ActorRef<Spec>> {
     this.#assertOpen();
     return this.#application.resolve(name, protocol);
+  }
+
+  /** A handle for the address of an actor, as it came in a message. The link to its thread is made with the first message. */
+  ref<Spec extends ProtocolSpec>(address: Address, protocol: Protocol<Spec>): ActorRef<Spec> {
+    return this.#application.ref(protocol.name, address, protocol);
+  }
+
+  /** Calls `onEnd` once when the actor has ended for good; soon, if there is none. A restart is no end. */
+  watch(target: ActorRef<never> | Address, onEnd: (end: Terminated) => void): Timer {
+    this.#assertOpen();
+    return this.#application.watch(typeof target === 'number' ? target : target.address, onEnd);
+  }
+
+  /** A group by its name, to publish to its members. */
+  group<Spec extends ProtocolSpec>(name: string, protocol: Protocol<Spec>): Promise<GroupView<Spec>> {
+    this.#assertOpen();
+    return this.#application.group(name, protocol);
+  }
+
+  /** A scope for work that may be cancelled as one; hand it on with what is sent. */
+  scope(options?: ScopeOptions): CancelScope {
+    this.#assertOpen();
+    return this.#application.scope(options);
+  }
+
+  /**
+   * Calls the listener with each message that no handler saw. Under a flood some are only counted, as
+   * `deadLettersUntold`.
+   * @returns takes the listener off
+   */
+  onDeadLetter(listener: (letter: DeadLetter) => void): Promise<() => void> {
+    this.#assertOpen();
+    return this.#application.onDeadLetter(listener);
   }
 
   /** Stops an actor for good. @returns whether it ended within its `shutdownMs` */
@@ -114,6 +183,55 @@ export class System {
     return this.#block(id).actorCounters(names).snapshot();
   }
 
+  /** All threads with their lanes, counts and actors, read from shared memory: it works while threads hang. */
+  inspect(options?: InspectOptions): Inspection {
+    return this.#application.inspect(options);
+  }
+
+  /** How fast everything has gone since an earlier inspection. @throws TypeError if no time has passed since then */
+  ratesSince(before: Inspection): Rates {
+    return rates(before, this.inspect());
+  }
+
+  /** Whether the system should be given work at present, and if not, why. */
+  readiness(thresholds?: Partial<ReadinessThresholds>): Readiness {
+    return readinessOf(this.inspect(), this.#thresholds(thresholds));
+  }
+
+  /**
+   * Serves `/healthz`, `/readyz`, `/metrics` and `/inspect` on the loopback interface or a Unix socket, until
+   * it is closed or the system is.
+   * @throws SpillwayError `health_invalid`, `health_not_local`, `health_address_in_use`, `health_listen_failed`
+   */
+  async serveHealth(options: HealthOptions = {}): Promise<HealthServer> {
+    this.#assertOpen();
+    const server = await serveHealth(() => this.inspect(), { ...options, readiness: this.#thresholds(options.readiness) });
+    if (this.#isClosing) {
+      await server.close();
+      this.#assertOpen();
+    }
+    this.#health.add(server);
+    return server;
+  }
+
+  /**
+   * Gives OpenTelemetry what `inspect` shows. Register the application's meter provider first.
+   * @returns takes the instruments away again
+   */
+  registerMetrics(options: Omit<MetricsOptions, 'inspect'> = {}): Promise<() => void> {
+    return registerMetrics({ ...options, inspect: () => this.inspect() });
+  }
+
+  /**
+   * For a look into the thread of an actor, or of `guardian`: CPU profile, heap snapshot, event-loop delay,
+   * memory. A thread that is held cannot answer. Close the client when you are done.
+   * @throws SpillwayError `actor_unknown`, `thread_ended` while it is not up
+   */
+  admin(name: string, { deadlineMs = ADMIN_MS }: SystemAdminOptions = {}): Promise<AdminClient> {
+    this.#assertOpen();
+    return this.#application.admin(name, deadlineMs);
+  }
+
   /** Whether `close` has been called. */
   get closing(): boolean {
     return this.#closing !== undefined;
@@ -130,6 +248,7 @@ export class System {
    */
   close(deadlineMs: number = CLOSE_MS): Promise<void> {
     this.#isClosing = true;
+    this.#application.phase = 'closing';
     this.#closing ??= this.#close(deadlineMs).catch((error: unknown) => {
       this.#closing = undefined;
       throw error;
@@ -145,6 +264,12 @@ export class System {
       });
     }
     await this.#application.close(ADMIN_MS);
+    // Last, so that whoever asks meanwhile is told that the system closes.
+    await Promise.all([...this.#health].map((server) => server.close()));
+  }
+
+  #thresholds(given: Partial<ReadinessThresholds> = {}): ReadinessThresholds {
+    return { ...DEFAULT_READINESS_THRESHOLDS, handlingMsMax: this.#hungAfterMs, ...given };
   }
 
   /** @returns ids of the actors that have not ended */
@@ -173,19 +298,23 @@ export class System {
 /** Starts a system with an empty tree. @throws SpillwayError `spec_invalid`, `actor_start_failed` */
 export async function createSystem(options: SystemOptions = {}): Promise<System> {
   const flags = completeFlags(options.supervisor ?? {});
-  const { maxThreads = DEFAULT_MAX_THREADS, logLevel = 'warn' } = options;
+  const { maxThreads = DEFAULT_MAX_THREADS, logLevel = 'warn', hungAfterMs = DEFAULT_HUNG_AFTER_MS } = options;
   if (!Number.isInteger(maxThreads) || maxThreads < MIN_THREADS || maxThreads > MAX_THREADS) {
     throw new SpillwayError('spec_invalid', `maxThreads must be a whole number from ${MIN_THREADS} to ${MAX_THREADS}; got ${maxThreads}.`);
   }
   if (!Object.hasOwn(LOG_LEVELS, logLevel)) {
     throw new SpillwayError('spec_invalid', `logLevel must be one of ${Object.keys(LOG_LEVELS).join(', ')}; got '${logLevel}'.`);
   }
+  if (!(hungAfterMs >= MIN_HUNG_AFTER_MS && hungAfterMs < Infinity)) {
+    throw new SpillwayError('spec_invalid', `hungAfterMs must be a number of milliseconds from ${MIN_HUNG_AFTER_MS} on; got ${hungAfterMs}.`);
+  }
   const application = new Application({
     root: { module: siblingModule('root', import.meta.url), export: 'root', args: { flags, children: [] } },
     maxThreads,
     logLevel,
+    hungAfterMs,
   });
   await application.started();
-  return new System(application);
+  return new System(application, hungAfterMs);
 }
 

@@ -98,7 +98,7 @@ export class Stepper {
   }
 
   async #step(horizonMs = 0): Promise<boolean> {
-    const { faults, random, lateness, trace, clock } = this.#options;
+    const { faults, random, lateness, trace, clock, threads } = this.#options;
     await drained();
     for (const line of faults.due(this.#steps)) trace.add(line);
     if (lateness > 0 && random.next() < lateness) this.#goOn(horizonMs);
@@ -109,6 +109,7 @@ export class Stepper {
     trace.add(`${clock.monotonicMs()} ${move.key}`);
     if (move.take()) this.#progress++;
     await drained();
+    threads.requireRoom();
     for (const observe of this.observers) observe();
     return true;
   }

@@ -6,10 +6,9 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { ActorDefinition } from '../actor.ts';
 import { ACTOR_SLOT, APPLICATION_THREAD, GUARDIAN_THREAD, addressOf, slotOf, threadOf, type Address } from '../address.ts';
-import { Board } from '../board.ts';
 import { Caretaker, linksOf } from '../caretaker.ts';
 import { SpillwayError } from '../errors.ts';
-import { DEFAULT_LANE_SIZES, type LaneSizes } from '../lanes.ts';
+import type { LaneSizes } from '../lanes.ts';
 import { createLink, reverseLink, type PeerLink } from '../link.ts';
 import type { LogLevel, LogRecord } from '../log.ts';
 import { defineProtocol } from '../protocol.ts';
@@ -50,6 +49,12 @@ const MAX_RESTARTS = 100;
 /** Log lines and ends that are kept. */
 const MAX_KEPT = 10_000;
 
+/** A thousandth of the memory of a real system, so that thousands of test systems can be made one after the other. */
+const LANE_SIZES: LaneSizes = { controlBytes: 16_384, dataBytes: 32_768, telemetryBytes: 8_192 };
+/** Beside those that live on a thread at once, places rest before they are given again. */
+const BOARD_PLACES = 12_288;
+const BYTES_PER_PLACE = 128;
+
 const APPLICATION = addressOf(APPLICATION_THREAD, ACTOR_SLOT);
 const ROOT = addressOf(GUARDIAN_THREAD, ACTOR_SLOT);
 
@@ -76,9 +81,9 @@ export class TestThreads {
   constructor(options: TestThreadsOptions) {
     this.#options = options;
     this.#system = createSystemMemory(options.maxThreads);
-    const board = Board.create();
-    const guardianBoard = Board.create();
-    const toGuardian: PeerLink = { peer: ROOT, board: guardianBoard, outbound: createLink(DEFAULT_LANE_SIZES), inbound: createLink(DEFAULT_LANE_SIZES) };
+    const board = newBoard();
+    const guardianBoard = newBoard();
+    const toGuardian: PeerLink = { peer: ROOT, board: guardianBoard, outbound: createLink(LANE_SIZES), inbound: createLink(LANE_SIZES) };
     const toApplication = reverseLink(toGuardian, { peer: APPLICATION, board });
     const channel = new MessageChannel();
     this.#ports.push(channel.port1);
@@ -142,6 +147,14 @@ export class TestThreads {
     thread.tellExit();
   }
 
+  /** @throws SpillwayError `too_many_actors` where a thread has more actors than the small boards of a test take */
+  requireRoom(): void {
+    for (const { name, runtime } of this.#threads) {
+      if (runtime.block.places <= BOARD_PLACES) continue;
+      throw new SpillwayError('too_many_actors', `Thread ${name} of a test system has taken ${BOARD_PLACES} places for actors, and there are no more; spawn fewer, or on several threads.`);
+    }
+  }
+
   /** Lets go of what outlives memory. */
   close(): void {
     for (const port of this.#ports) port.close();
@@ -194,9 +207,15 @@ export class TestThreads {
         thread.plan = () => thread.launch(definition, args);
         return thread;
       },
+      newBoard,
+      laneSizes: LANE_SIZES,
       writer: { write: (record) => keep(this.logs, record) },
     });
   }
+}
+
+function newBoard(): SharedArrayBuffer {
+  return new SharedArrayBuffer(BOARD_PLACES * BYTES_PER_PLACE);
 }
 
 function keep<T>(list: T[], item: T): void {

@@ -105,9 +105,10 @@ describe('a stream to the application', () => {
   });
 
   test('shows a generator that waits that it is cancelled', async () => {
-    const { sawCancel } = counts(source);
+    const { sawCancel, hanging } = counts(source);
     const stream = source.stream('patient', {}, ask);
     expect(await stream.next()).toEqual({ done: false, value: { number: 0 } });
+    await until(() => counts(source).hanging === hanging + 1, 'it waits');
     await stream.return?.();
     await until(() => counts(source).sawCancel === sawCancel + 1, 'the generator has seen it');
   });
@@ -243,7 +244,7 @@ describe('an ask that is handed on', () => {
   });
 
   test('ends with a code when whoever has it fails or stops', async () => {
-    const lost = await spawnStreamer();
+    const lost = await spawnStreamer({ shutdownMs: 200 });
     const pending = onward(lost.name, 'never');
     await until(() => counts(lost).hanging === 1, 'it has it');
     lost.tell('crash', {});

@@ -124,6 +124,8 @@ describe('an ask', () => {
   });
 
   test('whose message still waits in its lane when it is cancelled is never handled', async () => {
+    // What an earlier ask gave up waiting for may still run.
+    await actor.ask('echo', { text: '' }, ask);
     const before = system.health(actor.name).counters;
     const busy = actor.ask('slow', { delayMs: 50 }, ask);
     const cancel = new AbortController();
@@ -138,6 +140,8 @@ describe('an ask', () => {
   });
 
   test('that has expired in its lane is not handled', async () => {
+    // What an earlier ask gave up waiting for may still run.
+    await actor.ask('echo', { text: '' }, ask);
     const before = system.health(actor.name).counters;
     const busy = actor.ask('block', { blockMs: 60 }, ask);
     await expect(actor.ask('echo', { text: 'late' }, { deadlineMs: 10 })).rejects.toMatchObject({ code: 'ask_deadline' });

@@ -1,5 +1,5 @@
 /** Actors for the tests of streams and of forwarding: those who give them, and those who take them on a thread of their own. */
-import { SpillwayError, defineActor, defineProtocol, type ActorContext, type ActorRef, type Handlers } from '../../../kernel/index.ts';
+import { SpillwayError, defineActor, defineProtocol, type ActorContext, type ActorRef, type Handlers, type MessageContext } from '../../../kernel/index.ts';
 
 const number = { properties: { number: { type: 'uint32' } } } as const;
 
@@ -72,6 +72,7 @@ export function streamerHandlers(context: ActorContext, count: Tally, child?: St
     patient: (_, message) =>
       (async function* () {
         yield { number: 0 };
+        count('hanging');
         while (!message.cancelled) await pause(context, 1);
         count('sawCancel');
       })(),
@@ -88,9 +89,10 @@ export function streamerHandlers(context: ActorContext, count: Tally, child?: St
       message.forward(await target(to), name, requests[name]);
       return { name: 'ignored' };
     },
-    passOnStream: (async ({ to, count: end }, message) => {
+    // A handler that hands a stream on returns none.
+    passOnStream: (async ({ to, count: end }: { to: string; count: number }, message: MessageContext) => {
       message.forward(await target(to), 'numbers', { count: end });
-    }) as Handlers<StreamerSpec>['passOnStream'],
+    }) as unknown as Handlers<StreamerSpec>['passOnStream'],
     async passOnToEnded(_, message) {
       await context.stop(child!);
       const result = message.forward(child!, 'who', { afterMs: 0 });
@@ -208,6 +210,7 @@ export const viewer = defineActor<typeof viewerProtocol.spec, undefined>({
                 break;
               }
               numbers.push(value.number);
+              if (numbers.length % 16 === 0) await pause(context, 0);
               aheadMax = Math.max(aheadMax, context.counters.read('produced') - before - numbers.length);
             }
             if (!stay) await stream.return?.();
