@@ -93,7 +93,7 @@ export class Post {
     const label = `${protocol.name}.${name}`;
     const attempt = {
       attempt: () => explaining(message, request, () => this.#post(this.#letter(message, request, from, to, NO_CORRELATION, undefined, scope?.id ?? NO_SCOPE))),
-      isThrottled: () => this.#boardOf(to)?.modeOf(placeOf(slotOf(to))) === SYNC,
+      isThrottled: () => message.lane === 'data' && this.#boardOf(to)?.modeOf(placeOf(slotOf(to))) === SYNC,
     };
     const target: Target = message.lane === 'data' ? to : `${to} ${message.lane}`;
     const cancel = signal === undefined || scope === undefined ? (signal ?? scope?.signal) : AbortSignal.any([signal, scope.signal]);

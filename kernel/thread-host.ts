@@ -56,9 +56,6 @@ interface Hosted extends LinkedThread {
 export interface HostTools {
   newWorker(boot: ThreadBoot, limits?: HeapLimits): ThreadWorker;
   readonly writer: Pick<LogWriter, 'write'>;
-  /** The memory of a board, and the lanes into a thread that says nothing of them; default: those of real systems. */
-  newBoard?(): SharedArrayBuffer;
-  readonly laneSizes?: LaneSizes;
   /** Default: `Board.create`. */
   newBoard?(): SharedArrayBuffer;
   /** Of the lanes whose sizes no spec names. */

@@ -29,7 +29,6 @@ export class ThreadLinks {
   readonly #applicationLinks = new Map<number, PeerLink>();
   readonly #threads: ReadonlyMap<number, LinkedThread>;
   readonly #laneSizes: LaneSizes;
-  readonly #laneSizes: LaneSizes;
 
   constructor(runtime: ThreadRuntime, boot: ThreadBoot, threads: ReadonlyMap<number, LinkedThread>, laneSizes: LaneSizes = DEFAULT_LANE_SIZES) {
     this.#runtime = runtime;
@@ -38,7 +37,6 @@ export class ThreadLinks {
     // The application is the one thread that the guardian is linked to from the beginning.
     this.#applicationBoard = boot.links[0]!.board;
     this.#threads = threads;
-    this.#laneSizes = laneSizes;
     this.#laneSizes = laneSizes;
   }
 

@@ -14,6 +14,7 @@ import type { Asks, ConsumedPositions } from './asks.ts';
 import { Board, DEAD_LETTERED } from './board.ts';
 import { Bonds, type BondHost } from './bonds.ts';
 import type { Clock } from './clock.ts';
+import { Connecting } from './connecting.ts';
 import { DeadLetters, type LostReason } from './dead-letters.ts';
 import { Dispatcher } from './dispatcher.ts';
 import type { CancelScope } from './flow/cancel-scope.ts';
@@ -74,21 +75,20 @@ export class ThreadRuntime implements BondHost, HandlingHost, PostHost, Receiver
   readonly bonds: Bonds;
   readonly receiver: Receiver;
   readonly post: Post;
+  isEnded = false;
   readonly #options: ThreadRuntimeOptions;
   readonly #courier: Courier;
   readonly #deadLetters: DeadLetters;
   readonly #dispatcher: Dispatcher;
   readonly #timers: TimerWheel;
   readonly #latencies: Readonly<Record<Lane, LatencyHistogram>>;
-  /** Those who wait for a link, by thread. */
-  readonly #connecting = new Map<number, ((linked: boolean) => void)[]>();
+  readonly #connecting: Connecting;
   /** The thread's own actor once it takes no messages any more. */
   #retired: ActorCell | undefined;
   /** When the loop will wake by itself. */
   #wakeAtMs = Infinity;
   #isInTurn = false;
   #isRung = false;
-  #ended = false;
 
   constructor(options: ThreadRuntimeOptions) {
     const { clock } = options;
@@ -101,7 +101,8 @@ export class ThreadRuntime implements BondHost, HandlingHost, PostHost, Receiver
     this.board = new Board(options.board);
     this.#latencies = this.block.latencies;
     this.#timers = new TimerWheel(clock.monotonicMs());
-    this.transmitter = new Transmitter(options.system, this.block, (to) => this.#connect(to));
+    this.#connecting = new Connecting((to) => options.connect(to));
+    this.transmitter = new Transmitter(options.system, this.block, (to) => this.#connecting.begin(to));
     this.scopes = new Scopes(this);
     this.streams = new Streams(this);
     this.handling = new Handling(this);
@@ -138,37 +139,20 @@ export class ThreadRuntime implements BondHost, HandlingHost, PostHost, Receiver
       this.transmitter.add(link);
       this.#dispatcher.add(link.peer, attachReceiver(link.inbound));
     }
-    this.#linked(thread, true);
+    this.#connecting.ended(thread);
   }
 
   /** There is no way to this address. */
   unreachable(to: Address): void {
     this.transmitter.markGone(to);
-    this.#linked(threadOf(to), false);
+    this.#connecting.ended(threadOf(to));
   }
 
   /** Resolves once there is a link to the thread of this address; false if there is nobody. */
-  connected(to: Address): Promise<boolean> {
-    const thread = threadOf(to);
-    if (thread === this.thread || this.transmitter.peerAt(thread) !== undefined) return Promise.resolve(true);
-    if (this.transmitter.reaches(to)) return Promise.resolve(false);
-    return new Promise((resolve) => {
-      this.#connect(to);
-      this.#connecting.get(thread)?.push(resolve);
-    });
-  }
-
-  #connect(to: Address): void {
-    const thread = threadOf(to);
-    if (this.#connecting.has(thread)) return;
-    this.#connecting.set(thread, []);
-    this.#options.connect(to);
-  }
-
-  #linked(thread: number, linked: boolean): void {
-    const waiting = this.#connecting.get(thread);
-    this.#connecting.delete(thread);
-    for (const resolve of waiting ?? []) resolve(linked);
+  async connected(to: Address): Promise<boolean> {
+    if (threadOf(to) === this.thread) return true;
+    if (!this.transmitter.reaches(to)) await this.#connecting.wait(to);
+    return this.transmitter.peerAt(threadOf(to)) !== undefined;
   }
 
   /** A peer has ended; if for good, its links are let go. */
@@ -363,10 +347,6 @@ export class ThreadRuntime implements BondHost, HandlingHost, PostHost, Receiver
   /** Whether there is a message that could be handled now. */
   readonly hasWork = (): boolean => this.#dispatcher.hasWork();
 
-  get isEnded(): boolean {
-    return this.#ended;
-  }
-
   /**
    * Handles what waits now, up to one turn's worth. For callbacks of the event loop that must not
    * overtake messages which were sent before; never from within a handler.
@@ -377,7 +357,7 @@ export class ThreadRuntime implements BondHost, HandlingHost, PostHost, Receiver
     this.#isInTurn = true;
     this.#isRung = false;
     try {
-      while (handled < limit && !this.#ended && this.#dispatcher.next()) handled++;
+      while (handled < limit && !this.isEnded && this.#dispatcher.next()) handled++;
     } finally {
       this.#isInTurn = false;
     }
@@ -407,10 +387,10 @@ export class ThreadRuntime implements BondHost, HandlingHost, PostHost, Receiver
     return sleepMs;
   }
 
-  /** Ends the thread's part in the system; what is still asked ends with `actor_stopped`. */
+  /** Ends the thread's part in the system, and with it what it still asks. */
   end(): void {
-    if (this.#ended) return;
-    this.#ended = true;
+    if (this.isEnded) return;
+    this.isEnded = true;
     this.post.close();
     this.block.doorbell.ring();
   }

@@ -65,6 +65,8 @@ export const DEFAULT_FLAGS: SupervisorFlags = {
 
 /** A kernel message with its envelope takes less than 128 bytes, and a record may take half its lane. */
 const MIN_LANE_BYTES = 1_024;
+/** Where the high mark stands that is not given. */
+const DEFAULT_HIGH_PART = 0.75;
 /** What a ring takes at the most. */
 const MAX_LANE_BYTES = 2 ** 30;
 
@@ -129,11 +131,12 @@ function checkMailbox(id: string, sizes: LaneSizes): void {
     }
   }
   const { dataBytes } = sizes;
-  const highMarkBytes = sizes.highMarkBytes ?? dataBytes;
-  const lowMarkBytes = sizes.lowMarkBytes ?? Math.min(1, highMarkBytes);
-  if (!(lowMarkBytes > 0 && lowMarkBytes <= highMarkBytes && highMarkBytes <= dataBytes)) {
+  const highMarkBytes = sizes.highMarkBytes ?? dataBytes * DEFAULT_HIGH_PART;
+  // A low mark at the high one, or above it, would have the lane pressured and not pressured with every record.
+  const isLowBelow = sizes.lowMarkBytes === undefined || (sizes.lowMarkBytes > 0 && sizes.lowMarkBytes < highMarkBytes);
+  if (!(isLowBelow && highMarkBytes > 0 && highMarkBytes <= dataBytes)) {
     throw invalid(
-      `Child ${id}: the mailbox's marks must satisfy 0 < lowMarkBytes <= highMarkBytes <= dataBytes (${dataBytes}); got low ${sizes.lowMarkBytes}, high ${sizes.highMarkBytes}.`,
+      `Child ${id}: the mailbox's marks must satisfy 0 < lowMarkBytes < highMarkBytes <= dataBytes (${dataBytes}); got low ${sizes.lowMarkBytes ?? 'none'}, high ${sizes.highMarkBytes ?? `none, so ${highMarkBytes}`}.`,
     );
   }
 }

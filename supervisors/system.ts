@@ -71,6 +71,8 @@ export interface ActorHealth {
   readonly incarnation: number;
   readonly restarts: number;
   readonly deadLetters: number;
+  /** Actors that live on its thread, itself included. */
+  readonly actors: number;
   readonly counters: Record<ThreadCounter, number>;
 }
 
@@ -119,8 +121,8 @@ export class System {
   }
 
   /** A handle for the address of an actor, as it came in a message. The link to its thread is made with the first message. */
-  ref<Spec extends ProtocolSpec>(address: Address, protocol: Protocol<Spec>): ActorRef<Spec> {
-    return this.#application.ref(protocol.name, address, protocol);
+  ref<Spec extends ProtocolSpec>(address: Address, protocol: Protocol<Spec>, name: string = protocol.name): ActorRef<Spec> {
+    return this.#application.ref(name, address, protocol);
   }
 
   /** Calls `onEnd` once when the actor has ended for good; soon, if there is none. A restart is no end. */
@@ -174,6 +176,7 @@ export class System {
       incarnation: block.incarnation,
       restarts: block.restarts,
       deadLetters: block.deadLetters,
+      actors: block.actors,
       counters: block.counters.snapshot(),
     };
   }

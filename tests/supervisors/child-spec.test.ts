@@ -41,6 +41,9 @@ describe('a child spec is refused as a whole, with the field named', () => {
     ['a lane larger than a ring can be', mailbox({ dataBytes: 2 ** 31 }), 'dataBytes'],
     ['a high mark above the lane', mailbox({ dataBytes: 4_096, highMarkBytes: 8_192 }), 'highMarkBytes'],
     ['a low mark above the high mark', mailbox({ highMarkBytes: 100, lowMarkBytes: 200 }), 'lowMarkBytes'],
+    ['a low mark at the high mark', mailbox({ highMarkBytes: 100, lowMarkBytes: 100 }), 'lowMarkBytes'],
+    ['a low mark above the default of the high mark', mailbox({ dataBytes: 4_096, lowMarkBytes: 3_500 }), 'lowMarkBytes'],
+    ['a high mark of zero', mailbox({ highMarkBytes: 0 }), 'highMarkBytes'],
     ['a low mark of zero', mailbox({ lowMarkBytes: 0 }), 'lowMarkBytes'],
   ])('%s', (_, wrong, field) => {
     const attempt = (): void => validateChildren([spec, { ...wrong, id: 'id' in wrong && wrong.id === 'a' ? 'b' : (wrong as { id?: string }).id }]);

@@ -29,6 +29,12 @@ export const puppetProtocol = defineProtocol('puppet', {
   passOn: { request: { properties: { to: { type: 'uint32' }, text: { type: 'string' } } }, reply: echoed },
   /** Forwarded as `hold` to `to`. */
   passHold: { request: { properties: { to: { type: 'uint32' }, key: { type: 'string' } } }, reply: { properties: { cancelled: { type: 'boolean' } } } },
+  /** Forwarded twice as `echo` to `to`, which then answers twice. */
+  passTwice: { request: { properties: { to: { type: 'uint32' }, text: { type: 'string' } } }, reply: echoed },
+  /** Passed on as `hold` in the scope of this message; answered when that is. */
+  holdFurther: { request: { properties: { to: { type: 'uint32' }, key: { type: 'string' } } }, reply: { properties: { cancelled: { type: 'boolean' } } } },
+  /** Ends itself with this message. */
+  leave: { request: text, reply: echoed },
   /** The numbers from 0 on; `ending` says how it ends behind them. Each is recorded when it is made. */
   items: {
     request: { properties: { count: { type: 'uint32' }, ending: { enum: ['done', 'error', 'defect', 'never'] } } },

@@ -84,6 +84,20 @@ function handlersOf(context: ActorContext, state: PuppetState): Handlers<PuppetS
       message.forward(context.ref(to, puppetProtocol), 'hold', { key });
       return { cancelled: false };
     },
+    passTwice({ to, text }, message) {
+      const target = context.ref(to, puppetProtocol);
+      message.forward(target, 'echo', { text: `${text} first` });
+      message.forward(target, 'echo', { text: `${text} second` });
+      return { text: 'nobody reads this', life };
+    },
+    async holdFurther({ to, key }, { scope }) {
+      record(`further ${key}`);
+      return context.ref(to, puppetProtocol).ask('hold', { key }, { deadlineMs: 20_000, ...(scope === undefined ? {} : { scope }) });
+    },
+    leave({ text }) {
+      context.stopSelf();
+      return { text, life };
+    },
     items: ({ count, ending }) => itemsOf(state, count, ending),
     do({ command, args }) {
       const result = commands[command]!(...(args as unknown[]));

@@ -123,11 +123,8 @@ export class Stage {
 
   /** A puppet that `parent` spawns. */
   async spawn(parent: Puppet, options?: PuppetOptions): Promise<Puppet> {
-    const name = `puppet-${++this.#count}`;
-    const address = await parent.do('spawn', name, options);
-    const outcome = await parent.ask(address, 'do', { command: 'register', args: [name] });
-    if (outcome.code !== undefined) throw new Error(`${name} was not registered: ${outcome.message}`);
-    return new Puppet(await this.system.resolve(name, puppetProtocol), parent.thread);
+    const address = await parent.do('spawn', `puppet-${++this.#count}`, options);
+    return new Puppet(this.system.ref(address, puppetProtocol), parent.thread);
   }
 
   /** A sender on the north thread, and a subject to which it is linked. */
