@@ -36,7 +36,7 @@ export const MAX_THREADS = 1 << (32 - SLOT_BITS);
 
 /** Places on a thread's board: the caretaker's, the thread's own actor's, then those of spawned actors. */
 export const BOARD_PLACES = 1 << INDEX_BITS;
-const ACTOR_PLACE = 1;
+export const ACTOR_PLACE = 1;
 export const FIRST_SPAWNED_PLACE = 2;
 export const GENERATIONS = 1 << GENERATION_BITS;
 

@@ -40,8 +40,8 @@ export interface ApplicationOptions {
   readonly hungAfterMs?: number;
 }
 
-/** Spinning pays only while a core is free to do it; small machines have none. See PhasedWait. */
-const CORES_TO_SPIN = 4;
+/** Spinning pays only while a core is free to do it; whether one is, PhasedWait finds out. */
+const CORES_TO_SPIN = 2;
 const MAX_SPINS = 2_000;
 /** How long the guardian may take to come up. */
 const START_MS = 30_000;

@@ -80,9 +80,7 @@ export class Board {
   open(place: number, name: string, generation = 0): void {
     const word = place << 5;
     this.#i32[word + STATE] = (generation & 0xff) << 8;
-    this.#f64.fill(0, (place << 4) + FIRST_COUNT, (place << 4) + FIRST_COUNT + ACTOR_COUNTS.length);
-    this.#i32[word + MODE] = 0;
-    this.#i32[word + LEVEL] = 0;
+    this.clear(place);
     const start = place * ENTRY_BYTES + NAME_OFFSET;
     this.#i32[word + NAME_BYTES] = this.#writeName(start, name);
     this.setState(place, 'starting');
@@ -114,6 +112,13 @@ export class Board {
     this.#f64.set(counts, (place << 4) + FIRST_COUNT);
     this.count(place, DEAD_LETTERED, lost);
     return lost;
+  }
+
+  /** Everything that is counted in this place begins at zero. */
+  clear(place: number): void {
+    this.#f64.fill(0, (place << 4) + FIRST_COUNT, (place << 4) + FIRST_COUNT + ACTOR_COUNTS.length);
+    this.#i32[(place << 5) + MODE] = 0;
+    this.#i32[(place << 5) + LEVEL] = 0;
   }
 
   setState(place: number, state: ActorState): void {

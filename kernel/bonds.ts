@@ -29,8 +29,8 @@ export interface BondHost {
   readonly receiver: { isExpected(slot: number): boolean };
   /** Makes an actor fail. */
   onDefect(error: unknown, cell: ActorCell): void;
-  /** Tells another thread's caretaker, again and again until the lane has room. */
-  tell(thread: number, name: 'watch' | 'unwatch' | 'terminated' | 'link', notice: Record<string, unknown>): void;
+  /** Tells another thread's caretaker, again and again until the lane has room. @param onClosed called if there is no such thread */
+  tell(thread: number, name: 'watch' | 'unwatch' | 'terminated' | 'link', notice: Record<string, unknown>, onClosed?: () => void): void;
 }
 
 interface Watching {
@@ -60,7 +60,7 @@ export class Bonds {
     (cell.watches ??= new Set()).add(id);
     const { thread } = this.#host;
     if (threadOf(target) === thread) this.addWatcher(target, thread, id);
-    else this.#host.tell(threadOf(target), 'watch', { target, id });
+    else this.#watchAfar(target, id);
     return {
       cancel: () => {
         if (!this.#forget(id)) return;
@@ -134,12 +134,18 @@ export class Bonds {
       if (threadOf(target) !== threadOf(peer)) continue;
       if (isSpawned(slotOf(target)) || (final && target === peer)) {
         this.terminated(id, { address: target, reason: 'crashed', message: 'its thread ended' });
-      } else if (target === peer) this.#host.tell(threadOf(target), 'watch', { target, id });
+      } else if (target === peer) this.#watchAfar(target, id);
     }
     for (const [slot, watchers] of this.#watchers) {
       for (const [key, { thread }] of watchers) if (thread === threadOf(peer)) watchers.delete(key);
       if (watchers.size === 0) this.#watchers.delete(slot);
     }
+  }
+
+  #watchAfar(target: Address, id: number): void {
+    const nobody: Terminated = { address: target, reason: 'unknown', message: '' };
+    // Told in a turn of its own, as every end is.
+    this.#host.tell(threadOf(target), 'watch', { target, id }, () => queueMicrotask(() => this.terminated(id, nobody)));
   }
 
   #forget(id: number): boolean {

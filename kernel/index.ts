@@ -3,7 +3,7 @@ export type { EventLoopDelay, MeasureOptions, SnapshotFile, SnapshotOptions, Thr
 export { defineActor } from './actor.ts';
 export type { ActorContext, ActorDefinition, Behaviour, MailboxDeclaration, StopReason } from './actor.ts';
 export { ActorRef } from './actor-ref.ts';
-export { MAX_THREADS, threadOf } from './address.ts';
+export { MAX_THREADS, formatAddress, threadOf } from './address.ts';
 export type { Address } from './address.ts';
 export { Application } from './application.ts';
 export type { ApplicationOptions } from './application.ts';
@@ -29,7 +29,7 @@ export type { ThreadHost } from './thread-host.ts';
 export type { HostedThread, ThreadExit, ThreadSpec } from './thread-spec.ts';
 export type { HeapLimits } from './worker.ts';
 export { validatorOf } from './validator.ts';
-export type { AskOptions, StreamOptions, TellOptions } from './actor-ref.ts';
+export type { Addressed, AskOptions, StreamOptions, TellOptions } from './actor-ref.ts';
 export type { FailureDecision, SpawnOptions } from './actor-table.ts';
 export type { Terminated } from './bonds.ts';
 export type { DeadLetter } from './dead-letters.ts';

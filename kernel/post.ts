@@ -55,11 +55,14 @@ export class Post {
   readonly #host: PostHost;
   readonly #thread: number;
   readonly #sent: number;
+  /** Of the message that is being told to another thread: written into its lane at once, so one serves for all. */
+  readonly #outgoing: { -readonly [Field in keyof Envelope]: Envelope[Field] };
   #unmeasured = 0;
 
   constructor(host: PostHost) {
     this.#host = host;
     this.#thread = threadOf(host.self);
+    this.#outgoing = { to: 0, from: 0, correlation: NO_CORRELATION, incarnation: host.incarnation, dueMs: undefined, scopeId: NO_SCOPE, sentAtMs: undefined, trace: undefined };
     this.#sent = host.block.counters.indexOf('sent');
     this.sends = new WaitingSends({ after: (delayMs, run) => host.after(delayMs, run), wake: () => host.wake() });
     this.asks = new Asks({
@@ -77,9 +80,17 @@ export class Post {
   tell(from: Address, to: Address, message: Message, request: unknown, options?: TellOptions): number {
     // What waits for room came first.
     if (this.sends.isWaitingFor(to) && message.lane === 'data') return BACK_PRESSURED;
-    const letter = this.#letter(message, request, from, to, NO_CORRELATION, undefined, options?.scope?.id ?? NO_SCOPE);
+    const scopeId = options?.scope?.id ?? NO_SCOPE;
     try {
-      return this.#post(letter);
+      if (threadOf(to) === this.#thread) return this.#post(this.#letter(message, request, from, to, NO_CORRELATION, undefined, scopeId));
+      if (scopeId !== NO_SCOPE) this.#host.scopes.sent(scopeId, to);
+      const envelope = this.#outgoing;
+      envelope.to = to;
+      envelope.from = from;
+      envelope.scopeId = scopeId;
+      envelope.sentAtMs = this.#measuredMs();
+      envelope.trace = activeTraceContext();
+      return this.#host.transmitter.send(message.lane, message.kind, envelope, message.request, request);
     } catch (error) {
       message.validate(request);
       throw error;
@@ -116,10 +127,24 @@ export class Post {
   async #askOnceLinked(from: Address, to: Address, label: string, message: Message, request: unknown, options: AskOptions, stream?: IncomingStream): Promise<unknown> {
     const { clock } = this.#host;
     const endMs = clock.monotonicMs() + options.deadlineMs;
-    await this.#host.connected(to);
+    await this.#linked(to, options.deadlineMs, options.signal ?? options.scope?.signal);
     const deadlineMs = endMs - clock.monotonicMs();
     if (deadlineMs <= 0) throw failure('ask_deadline', label, to, 'no link to its thread within the deadline.', false);
     return explaining(message, request, () => this.asks.ask(from, to, label, message, request, { ...options, deadlineMs }, stream));
+  }
+
+  /** Resolves once there is a link or nobody to link to, the deadline has passed, or the caller does not wait any more. */
+  #linked(to: Address, deadlineMs: number, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        timer.cancel();
+        signal?.removeEventListener('abort', done);
+        resolve();
+      };
+      const timer = this.#host.after(deadlineMs, done);
+      signal?.addEventListener('abort', done);
+      void this.#host.connected(to).then(done);
+    });
   }
 
   /** @see ActorRef.stream */
@@ -197,10 +222,14 @@ export class Post {
 
   #letter(message: Message, request: unknown, from: Address, to: Address, correlation: number, dueMs: number | undefined, scopeId: number): Letter {
     const host = this.#host;
-    const isMeasured = ++this.#unmeasured >= MEASURED_PART;
-    if (isMeasured) this.#unmeasured = 0;
-    const sentAtMs = isMeasured ? host.clock.monotonicMs() : undefined;
-    return new Letter(host, message.lane, message, request, to, from, correlation, host.incarnation, dueMs, scopeId, sentAtMs, activeTraceContext());
+    return new Letter(host, message.lane, message, request, to, from, correlation, host.incarnation, dueMs, scopeId, this.#measuredMs(), activeTraceContext());
+  }
+
+  /** Now, for one message of some. */
+  #measuredMs(): number | undefined {
+    if (++this.#unmeasured < MEASURED_PART) return undefined;
+    this.#unmeasured = 0;
+    return this.#host.clock.monotonicMs();
   }
 
   #sendCancel(envelope: Envelope): void {

@@ -209,10 +209,10 @@ export class ThreadBlock {
     return Object.fromEntries(LANES.map((lane, index) => [lane, at(index)])) as Record<Lane, LatencyHistogram>;
   }
 
-  /** Forgets what a former actor in this place has shown. */
+  /** Forgets what a former actor in this place has shown. The places of what it had spawned stay, so that their addresses rest. */
   reset(): void {
     this.state = 'vacant';
-    for (const name of ['incarnation', 'restarts', 'turns', 'handling', 'places', 'actors'] as const) this.#words.store(name, 0);
+    for (const name of ['incarnation', 'restarts', 'turns', 'handling', 'actors'] as const) this.#words.store(name, 0);
     for (const name of WATCH_WORDS) this.#watch.store(name, 0);
     for (const histogram of Object.values(this.latencies)) histogram.reset();
     for (const name of THREAD_COUNTERS) this.counters.add(name, -this.counters.read(name));

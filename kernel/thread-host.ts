@@ -7,8 +7,10 @@
 import { SpscObserver } from 'atomics-ring-buffer';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import {
+  ACTOR_PLACE,
   ACTOR_SLOT,
   APPLICATION_THREAD,
+  FIRST_SPAWNED_PLACE,
   GUARDIAN_THREAD,
   KERNEL_SLOT,
   addressOf,
@@ -72,6 +74,7 @@ export class ThreadHost {
   readonly #threads = new Map<number, Hosted>();
   /** Slots of the actors that were last in each place. */
   readonly #lastSlots = new Map<number, number>();
+  readonly #boards = new Map<number, SharedArrayBuffer>();
   readonly #links: ThreadLinks;
   readonly #admin: AdminDesk;
   readonly #directory: Directory;
@@ -139,7 +142,7 @@ export class ThreadHost {
     this.#lastSlots.set(id, slot);
     const block = this.#block(id);
     block.reset();
-    const board = this.#tools.newBoard?.() ?? Board.create();
+    const board = this.#boardOf(id);
     const hosted: Hosted = {
       id,
       address: addressOf(id, slot),
@@ -158,6 +161,16 @@ export class ThreadHost {
     this.#threads.set(id, hosted);
     this.#links.add(hosted);
     return hosted;
+  }
+
+  /** Of all actors that the thread's place is given to: what a former one had spawned keeps its places, with nobody in them. */
+  #boardOf(id: number): SharedArrayBuffer {
+    let memory = this.#boards.get(id);
+    if (memory === undefined) this.#boards.set(id, (memory = this.#tools.newBoard?.() ?? Board.create()));
+    const board = new Board(memory);
+    for (let place = FIRST_SPAWNED_PLACE; place < this.#block(id).places; place++) board.vacate(place);
+    board.clear(ACTOR_PLACE);
+    return memory;
   }
 
   /**

@@ -4,7 +4,7 @@
  *
  * Nothing here waits, and only its own thread enters anything here.
  */
-import { BACK_PRESSURED } from 'atomics-ring-buffer';
+import { ADMIN_ACTION, BACK_PRESSURED, CLOSED } from 'atomics-ring-buffer';
 import { ActorCell } from './actor-cell.ts';
 import { ActorRef, type Courier } from './actor-ref.ts';
 import { ActorTable, type ActorEnd, type TableHost } from './actor-table.ts';
@@ -297,11 +297,15 @@ export class ThreadRuntime implements BondHost, HandlingHost, PostHost, Receiver
     this.tell(thread, 'fence', { scope });
   }
 
-  /** Tells another thread's caretaker, again and again until its lane has room. */
-  tell(thread: number, name: keyof KernelSpec & string, notice: Record<string, unknown>): void {
+  /** Tells another thread's caretaker, again and again until there is a link and its lane has room. @param onClosed called if there is no such thread */
+  tell(thread: number, name: keyof KernelSpec & string, notice: Record<string, unknown>, onClosed?: () => void): void {
     const to = addressOf(thread, KERNEL_SLOT);
     const message = kernelProtocol.message(name);
-    this.handling.outbox.send(() => this.#courier.tell(to, message, notice) !== BACK_PRESSURED);
+    this.handling.outbox.send(() => {
+      const result = this.#courier.tell(to, message, notice);
+      if (result === CLOSED) onClosed?.();
+      return result !== BACK_PRESSURED && result !== ADMIN_ACTION;
+    });
   }
 
   // ---- messages of the thread itself -------------------------------------------------------------------

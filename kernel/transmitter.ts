@@ -127,7 +127,9 @@ export class Transmitter {
 
   #isGone(to: Address): boolean {
     const gone = this.#gone.get(threadOf(to));
-    // With a thread's own actor went all that it and its like had spawned there.
-    return gone !== undefined && (gone === to || isSpawned(slotOf(to)) || slotOf(to) <= slotOf(gone));
+    if (gone === undefined) return false;
+    // With a thread's own actor went all that it and its like had spawned there. Others may live there now.
+    if (isSpawned(slotOf(to))) return new ThreadBlock(this.#system, threadOf(to)).state === 'vacant';
+    return slotOf(to) <= slotOf(gone);
   }
 }

@@ -8,7 +8,18 @@
  * them reaches a later actor. The others live on. What is to be there again is spawned again by its owner,
  * who hears of the end by `system.watch`.
  */
-import { MAX_THREADS, SpillwayError, siblingModule, threadOf, type ActorRef, type ActorSource, type Protocol, type ProtocolSpec } from '../kernel/index.ts';
+import {
+  MAX_THREADS,
+  SpillwayError,
+  formatAddress,
+  siblingModule,
+  threadOf,
+  type ActorRef,
+  type ActorSource,
+  type Addressed,
+  type Protocol,
+  type ProtocolSpec,
+} from '../kernel/index.ts';
 import type { ChildSpec } from './child-spec.ts';
 import { poolHostProtocol, type PoolHostSpec } from './pool-messages.ts';
 import type { System } from './system.ts';
@@ -81,9 +92,9 @@ export class Pool {
   }
 
   /** Ends one of the pool's actors. Resolves when it has released what it holds, at once if it has ended before. */
-  async stop(actor: ActorRef<never>, { deadlineMs = DEFAULT_DEADLINE_MS } = {}): Promise<void> {
+  async stop(actor: Addressed, { deadlineMs = DEFAULT_DEADLINE_MS } = {}): Promise<void> {
     const place = this.#places.find(({ host }) => threadOf(host.address) === threadOf(actor.address));
-    if (place === undefined) throw new SpillwayError('not_in_pool', `${actor.name} does not live in the pool '${this.id}'.`);
+    if (place === undefined) throw new SpillwayError('not_in_pool', `The actor at ${formatAddress(actor.address)} does not live in the pool '${this.id}'.`);
     await place.host.ask('stop', { address: actor.address }, { deadlineMs });
   }
 

@@ -19,6 +19,7 @@ import {
   siblingModule,
   type ActorRef,
   type Address,
+  type Addressed,
   type AdminClient,
   type CancelScope,
   type DeadLetter,
@@ -126,7 +127,7 @@ export class System {
   }
 
   /** Calls `onEnd` once when the actor has ended for good; soon, if there is none. A restart is no end. */
-  watch(target: ActorRef<never> | Address, onEnd: (end: Terminated) => void): Timer {
+  watch(target: Addressed | Address, onEnd: (end: Terminated) => void): Timer {
     this.#assertOpen();
     return this.#application.watch(typeof target === 'number' ? target : target.address, onEnd);
   }

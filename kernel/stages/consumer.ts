@@ -58,7 +58,7 @@ async function startConsumer<Args>(context: ActorContext, { subscribeTo = [], ar
     context,
     protocol,
     self: context.ref(context.self, protocol),
-    batch: definition.batch as BatchSpec<unknown> | undefined,
+    batch: definition.batch,
     handle: (events, info) => behaviour.handle(events, info),
     onHandled: (_outcome, credit) => credit(),
     onOver: (reason) => endWith(context, reason),

@@ -79,7 +79,7 @@ async function startProducerConsumer<Args>(
     context,
     protocol: input,
     self: context.ref(context.self, input),
-    batch: definition.batch as BatchSpec<unknown> | undefined,
+    batch: definition.batch,
     handle: (events, info) => behaviour.handle(events, info),
     onHandled(outcome, credit) {
       if (!Array.isArray(outcome)) throw new TypeError(`handle of ${context.name} must return an array of events; got ${typeof outcome}.`);

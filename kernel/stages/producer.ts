@@ -4,13 +4,13 @@
  */
 import type { JtdSchema, JtdType } from 'atomics-ring-buffer';
 import type { ActorContext, ActorDefinition, StopReason } from '../actor.ts';
+import type { Protocol } from '../protocol.ts';
 import { dispatcherOf, type DispatcherSpec } from './dispatchers.ts';
 import { completeBuffer, type BufferSpec, type Item } from './event-buffer.ts';
 import { NoteToSelf } from './note-to-self.ts';
 import { NO_INLET_HANDLERS, outletHandlers, outletOf } from './stage-handlers.ts';
 import { NO_INLET, defineStageProtocol, type AnyStageRef, type AnyStageSpec, type StageSpec } from './stage-protocol.ts';
 import { requireInteger } from './subscription-options.ts';
-import type { Protocol } from '../protocol.ts';
 
 /** What a producer may do beside being asked. */
 export interface ProducerStage<Event> {
@@ -60,15 +60,15 @@ const PRODUCE_MAX = 1_000;
 export function defineProducer<const Events extends JtdSchema, Args = undefined>(
   definition: ProducerDefinition<Events, Args>,
 ): ActorDefinition<StageSpec<Events>, Args> {
-  const protocol = defineStageProtocol(definition.name ?? 'stage', definition.events);
+  const protocol = defineStageProtocol(definition.name ?? 'stage', definition.events) as unknown as Protocol<AnyStageSpec>;
   const { waiting } = definition;
   // Checked where the stage is defined, and not when its first actor starts.
   dispatcherOf(definition.dispatcher ?? { type: 'demand' }, completeBuffer(definition.buffer));
   requireInteger('pollMs', definition.pollMs ?? POLL_MS, 1, POLL_MS_MAX);
   const inner: ActorDefinition<AnyStageSpec, Args> = {
-    protocol: protocol as unknown as Protocol<AnyStageSpec>,
+    protocol,
     ...(waiting === undefined ? {} : { waiting }),
-    start: (context, args) => startProducer(context, args, definition as unknown as ProducerDefinition<JtdSchema, Args>, protocol as unknown as Protocol<AnyStageSpec>),
+    start: (context, args) => startProducer(context, args, definition as unknown as ProducerDefinition<JtdSchema, Args>, protocol),
   };
   return inner as unknown as ActorDefinition<StageSpec<Events>, Args>;
 }

@@ -94,8 +94,10 @@ function stageSpec<const Events extends JtdSchema>(events: Events) {
 export type StageSpec<Events extends JtdSchema> = ReturnType<typeof stageSpec<Events>>;
 export type StageRef<Events extends JtdSchema> = ActorRef<StageSpec<Events>>;
 
+const OPAQUE = {} as const;
+
 /** Inside, events are opaque: their types were checked where the stages were defined. */
-export type AnyStageSpec = StageSpec<Record<never, never>>;
+export type AnyStageSpec = StageSpec<typeof OPAQUE>;
 export type AnyStageRef = ActorRef<AnyStageSpec>;
 
 export interface OutletStats {
@@ -132,5 +134,5 @@ export const NO_INLET: InletStats = { subscriptions: 0, inFlight: 0, handled: 0,
  * @param name for people; only the schema must be the same on both sides
  */
 export function defineStageProtocol<const Events extends JtdSchema>(name: string, events: Events): Protocol<StageSpec<Events>> {
-  return defineProtocol(name, stageSpec(events) as StageSpec<Events>);
+  return defineProtocol(name, stageSpec(events));
 }

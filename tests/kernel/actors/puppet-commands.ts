@@ -46,6 +46,8 @@ export interface Outcome {
 export type Call = readonly [name: string, request: unknown];
 
 const LONG_MS = 20_000;
+/** Entries of the log in one answer. */
+export const PAGE = 500;
 
 export function commandsOf(context: ActorContext, state: PuppetState) {
   const { record } = state;
@@ -165,8 +167,12 @@ export function commandsOf(context: ActorContext, state: PuppetState) {
     link: (target: Address) => void context.link(target),
 
     // ---- behaviour
-    log: (): string[] => state.log.map(({ text }) => text),
-    turns: (): { turn: number; text: string }[] => state.log,
+    count: (): number => state.log.length,
+    has: (entry: string): boolean => state.log.some(({ text }) => text === entry),
+    /** What was recorded from the entry `from` on, as much as one answer holds. */
+    log: (from: number): string[] => state.log.slice(from, from + PAGE).map(({ text }) => text),
+    /** In which turns of its thread it has recorded. */
+    turns: (): number[] => state.log.map(({ turn }) => turn),
     release: (key: string) => state.releases.get(key)?.(),
     open: () => void (state.isOpen = true),
     unstash: (): number => context.unstashAll(),

@@ -2,7 +2,7 @@
  * What a scenario plays on: a test system whose order a seed decides, actors that stand on threads by seed, and
  * a list of what was violated. The scenario's own choices come from the seed too.
  */
-import { seededRandom, type ActorContext, type ActorDefinition, type ActorRef, type ProtocolSpec, type Random } from '../../../kernel/index.ts';
+import { seededRandom, threadOf, type ActorContext, type ActorDefinition, type ActorRef, type ProtocolSpec, type Random } from '../../../kernel/index.ts';
 import { createTestSystem, type AnyActor, type TestSpawnOptions, type TestSystem, type TestSystemOptions } from '../../../kernel/testkit/index.ts';
 
 export interface Scenario {
@@ -63,6 +63,21 @@ export class Stage {
 
   pick<T>(list: readonly T[]): T {
     return list[this.random.int(list.length)]!;
+  }
+
+  lives(actor: AnyActor): boolean {
+    return this.system.inspect().threads.some(({ id }) => id === threadOf(actor.address));
+  }
+
+  /** Ends the actor's thread, if it lives. */
+  kill(actor: AnyActor): boolean {
+    if (!this.lives(actor)) return false;
+    this.system.kill(actor);
+    return true;
+  }
+
+  stall(actor: AnyActor): void {
+    if (this.lives(actor)) this.system.stall(actor, 1 + this.random.int(80));
   }
 
   /** So many steps at the most; if nothing is left to do, some time. */

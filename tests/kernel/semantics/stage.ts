@@ -9,7 +9,7 @@ import { afterAll, afterEach, beforeAll } from 'vitest';
 import type { ActorRef, Address, SpillwayError } from '../../../kernel/index.ts';
 import { createSystem, type ChildSpec, type System } from '../../../supervisors/index.ts';
 import { puppetProtocol, type PuppetSpec } from '../actors/puppet-protocol.ts';
-import type { CallOptions, Commands, Outcome, PuppetOptions } from '../actors/puppet-commands.ts';
+import { PAGE, type CallOptions, type Commands, type Outcome, type PuppetOptions } from '../actors/puppet-commands.ts';
 import type { PuppetArgs } from '../actors/puppet.ts';
 import { until } from '../condition.ts';
 
@@ -57,20 +57,25 @@ export class Puppet {
     return this.do('tellAll', addressOf(to), numbers.map((number) => ['note', { number }]));
   }
 
-  log(): Promise<string[]> {
-    return this.do('log');
+  /** All that it has recorded. */
+  async log(): Promise<string[]> {
+    const log: string[] = [];
+    for (;;) {
+      const page = await this.do('log', log.length);
+      log.push(...page);
+      if (page.length < PAGE) return log;
+    }
   }
 
   /** What it has recorded, once that is so much. */
   async logged(entries: number): Promise<string[]> {
-    let log: string[] = [];
-    await this.#until(async () => (log = await this.log()).length >= entries, `it has recorded ${entries}`);
-    return log;
+    await this.#until(async () => (await this.do('count')) >= entries, `it has recorded ${entries}`);
+    return this.log();
   }
 
   /** Resolves once it has recorded this. */
   hasLogged(entry: string): Promise<void> {
-    return this.#until(async () => (await this.log()).includes(entry), `it has recorded ${entry}`);
+    return this.#until(() => this.do('has', entry), `it has recorded ${entry}`);
   }
 
   /** Resolves once it lives for so many times. */

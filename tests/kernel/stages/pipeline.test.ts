@@ -51,7 +51,7 @@ describe('without crashes', () => {
     const experiments = fc.record({ ...base, dispatcher: fc.constantFrom('demand', 'partition'), consumers: fc.array(consumer, { minLength: 2, maxLength: 2 }) });
     await fc.assert(
       fc.asyncProperty(experiments, async (experiment) => {
-        const { handled, ends, sourceEnd } = await run(experiment as Partial<Experiment>);
+        const { handled, ends, sourceEnd } = await run(experiment);
         const made = experiment.via ? upTo(experiment.events).filter((value) => value % 2 === 0).flatMap((value) => [value, value]) : upTo(experiment.events);
         expect(sorted(handled.flat())).toEqual(made);
         for (const values of handled) expect(inOrderOfKey(values, experiment.keys)).toBe(true);

@@ -124,19 +124,10 @@ export const asks: Scenario = {
       else askOnce(target, stage.random, book);
       await stage.wander();
       if (stage.chance(0.3)) cancels.splice(stage.random.int(cancels.length + 1), 1)[0]?.abort();
-      if (stage.chance(0.1)) killSafely(stage, targets[stage.random.int(2)]!);
-      if (stage.chance(0.1)) stallSafely(stage, targets[0]!);
+      if (stage.chance(0.1)) stage.kill(targets[stage.random.int(2)]!);
+      if (stage.chance(0.1)) stage.stall(targets[0]!);
     }
     await stage.quiet();
     book.judge();
   },
 };
-
-/** It may be gone already. */
-export function killSafely({ system }: Stage, actor: Parameters<Stage['system']['kill']>[0]): void {
-  if (system.inspect().threads.some(({ name }) => name === actor.name)) system.kill(actor);
-}
-
-function stallSafely({ system, random }: Stage, actor: Parameters<Stage['system']['kill']>[0]): void {
-  if (system.inspect().threads.some(({ name }) => name === actor.name)) system.stall(actor, 1 + random.int(80));
-}

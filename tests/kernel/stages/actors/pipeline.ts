@@ -65,7 +65,7 @@ function sourceOf(dispatcher: DispatcherSpec<Numbered>): ActorDefinition<NumberS
       let next = 0;
       return {
         async produce(demand) {
-          await undefined;
+          await Promise.resolve();
           const made: Numbered[] = [];
           if (next >= crashAt) throw new Error('told to crash');
           for (; made.length < demand && next < Math.min(events, crashAt); next++) made.push({ key: next % keys, value: next });
