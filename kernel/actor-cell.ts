@@ -21,6 +21,8 @@ export interface CellHost {
   readonly board: Board;
   /** A message came to its end without its handler. */
   deadLetter(letter: Letter, reason: DeadLetterReason | ShedReason, cell: ActorCell): void;
+  /** The mailbox gave up an ask, whose asker is told. */
+  refuseShed(letter: Letter, reason: ShedReason, cell: ActorCell): void;
 }
 
 /** Control messages that may wait for one actor, for instance while it starts. */
@@ -189,9 +191,11 @@ export class ActorCell implements MailboxObserver<Letter> {
   shed(letter: Letter, reason: ShedReason): void {
     this.#host.board.count(this.place, reason === 'expired' ? EXPIRED : SHED);
     this.#host.deadLetter(letter, reason, this);
+    if (letter.expectsAnswer) this.#host.refuseShed(letter, reason, this);
   }
 
   modeChanged(_from: MailboxMode, to: MailboxMode): void {
+    if (this.state === 'stopped') return;
     const refusing = to !== 'async' && to !== 'sync' && (this.#spec.policy === 'refuse' || this.#spec.policy === 'wait');
     this.#host.board.setMode(this.place, MAILBOX_MODES.indexOf(to), refusing);
   }

@@ -139,7 +139,7 @@ export class CellContext implements ActorContext {
 
   become(handlers: Handlers<never>): Handlers<never> {
     const former = this.#cell.handlers as Handlers<never>;
-    this.#cell.handlers = handlers as AnyHandlers;
+    this.#cell.handlers = handlers;
     return former;
   }
 

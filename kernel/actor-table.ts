@@ -8,7 +8,7 @@
 import Denque from 'denque';
 import { ActorCell, type AnyHandlers, type AnyMailboxSpec, type CellHost } from './actor-cell.ts';
 import type { ActorDefinition, Behaviour, StopReason } from './actor.ts';
-import { BOARD_PLACES, FIRST_SPAWNED_PLACE, addressOf, isSpawned, placeOf, spawnedSlot, type Address } from './address.ts';
+import { BOARD_PLACES, FIRST_SPAWNED_PLACE, addressOf, isSpawned, placeOf, spawnedSlot } from './address.ts';
 import type { Board } from './board.ts';
 import { SpillwayError } from './errors.ts';
 import type { Handling } from './handling.ts';
@@ -163,20 +163,25 @@ export class ActorTable {
       this.#started(cell, behaviour);
       return;
     }
-    behaviour.then(
-      (started) => {
-        if (cell.state === 'starting') this.#started(cell, started);
-        else void started.stop?.('shutdown');
-      },
-      (error: unknown) => {
-        if (cell.state === 'starting') this.fail(cell, error);
-      },
-    );
+    void this.#awaitStart(cell, behaviour);
+  }
+
+  async #awaitStart(cell: ActorCell, starting: Promise<Behaviour<ProtocolSpec>>): Promise<void> {
+    let behaviour: Behaviour<ProtocolSpec>;
+    try {
+      behaviour = await starting;
+    } catch (error) {
+      if (cell.state === 'starting') this.fail(cell, error);
+      return;
+    }
+    if (cell.state === 'starting') this.#started(cell, behaviour);
+    // It was told to stop meanwhile.
+    else void this.#release(cell, behaviour, 'shutdown');
   }
 
   #started(cell: ActorCell, behaviour: Behaviour<ProtocolSpec>): void {
     cell.behaviour = behaviour;
-    cell.handlers = behaviour.handlers as AnyHandlers;
+    cell.handlers = behaviour.handlers;
     cell.state = 'running';
     this.#host.board.setState(cell.place, 'running');
     for (let waiting = cell.controlLevel; waiting > 0; waiting--) this.#host.queue.scheduleControl(cell);
@@ -291,6 +296,8 @@ export class ActorTable {
 
   #bury(cell: ActorCell, end: ActorEnd): void {
     cell.state = 'stopped';
+    // Before it has given up what waits, so that nobody takes that for room.
+    this.#host.board.setMode(cell.place, 0, true);
     this.#cells[cell.place] = undefined;
     this.#host.block.actors--;
     cell.parent?.children?.delete(cell);

@@ -70,7 +70,7 @@ export type LinkPort = () => PeerLink | undefined;
 export function linksOf(port: MessagePort, onItem: (item: PortItem) => void = () => {}): LinkPort {
   return () => {
     for (;;) {
-      const received = receiveMessageOnPort(port) as { message: PeerLink | PortItem } | undefined;
+      const received = receiveMessageOnPort(port);
       if (received === undefined) return undefined;
       if (!isItem(received.message)) return received.message;
       onItem(received.message);
@@ -121,7 +121,7 @@ export class Caretaker {
     };
     const address = addressOf(runtime.thread, KERNEL_SLOT);
     const cell = new ActorCell(runtime, 'kernel', address, kernelProtocol, undefined, MAILBOX);
-    cell.handlers = handlers as AnyHandlers;
+    cell.handlers = handlers;
     runtime.addActor(cell);
     this.#contextHost = {
       runtime,
@@ -212,7 +212,7 @@ export class Caretaker {
       this.#tellGuardian('started', { incarnation: this.runtime.incarnation });
       this.#options.setWaiting(definition.waiting ?? 'event_loop');
       cell.behaviour = behaviour;
-      cell.handlers = behaviour.handlers as AnyHandlers;
+      cell.handlers = behaviour.handlers;
       runtime.addActor(cell);
     } catch (error) {
       resolve();

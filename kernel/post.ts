@@ -120,7 +120,7 @@ export class Post {
       if (threadOf(to) !== this.#thread && !this.#host.transmitter.reaches(to)) return this.#askOnceLinked(from, to, label, message, request, options, stream);
       return explaining(message, request, () => this.asks.ask(from, to, label, message, request, options, stream));
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
   }
 
@@ -152,11 +152,17 @@ export class Post {
     const { demand = STREAM_DEMAND } = options;
     if (!Number.isInteger(demand) || demand < 1) throw new TypeError(`A stream's demand is a whole number above zero; got ${demand}.`);
     const stream = new IncomingStream(demand, (ask, items) => this.#sendDemand(ask, items));
-    this.ask(from, to, protocol, name, request, options, stream).then(
-      () => stream.end(),
-      (error: unknown) => stream.end(error),
-    );
+    void this.#endWith(stream, this.ask(from, to, protocol, name, request, options, stream));
     return stream;
+  }
+
+  async #endWith(stream: IncomingStream, ask: Promise<unknown>): Promise<void> {
+    try {
+      await ask;
+      stream.end();
+    } catch (error) {
+      stream.end(error);
+    }
   }
 
   /** Hands an ask on. @returns 0 or why it was refused */
@@ -177,10 +183,12 @@ export class Post {
   /** An ask of this thread was handed on by another. Only over a link is it heard if the one who has it now ends. */
   handedOn(correlation: number, from: Address, to: Address): boolean {
     if (!this.asks.forwarded(correlation, from, to)) return false;
-    void this.#host.connected(to).then((isLinked) => {
-      if (!isLinked) this.asks.unreachable(correlation, to);
-    });
+    void this.#endUnlessLinked(correlation, to);
     return true;
+  }
+
+  async #endUnlessLinked(correlation: number, to: Address): Promise<void> {
+    if (!(await this.#host.connected(to))) this.asks.unreachable(correlation, to);
   }
 
   levelOf(to: Address): number | undefined {

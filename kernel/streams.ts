@@ -151,7 +151,7 @@ export class Streams {
           if (!isSettled(result)) return false;
           resolve();
         } catch (error) {
-          reject(error as Error);
+          reject(error);
         }
         return true;
       });

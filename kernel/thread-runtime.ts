@@ -18,12 +18,14 @@ import { Connecting } from './connecting.ts';
 import { DeadLetters, type LostReason } from './dead-letters.ts';
 import { Dispatcher } from './dispatcher.ts';
 import type { CancelScope } from './flow/cancel-scope.ts';
+import { SpillwayError } from './errors.ts';
 import { Handling, type HandlingHost } from './handling.ts';
 import { kernelProtocol, type KernelSpec } from './kernel-protocol.ts';
 import type { Lane } from './lanes.ts';
 import type { Letter } from './letter.ts';
 import { attachReceiver, type PeerLink } from './link.ts';
 import { createLog, postLog, type Log, type LogLevel, type LogRecord } from './log.ts';
+import type { ShedReason } from './mailbox/mailbox.ts';
 import { Post, Sender, type PostHost } from './post.ts';
 import type { Protocol, ProtocolSpec } from './protocol.ts';
 import { Receiver, type ReceiverHost } from './receiver.ts';
@@ -252,6 +254,12 @@ export class ThreadRuntime implements BondHost, HandlingHost, PostHost, Receiver
 
   behaviourOf(cell: ActorCell, definition: ActorDefinition, args: unknown, incarnation: number) {
     return this.#options.behaviourOf(cell, definition, args, incarnation);
+  }
+
+  refuseShed(letter: Letter, reason: ShedReason, { name }: ActorCell): void {
+    const refusal = new SpillwayError('ask_refused', `The mailbox of actor ${name} gave the message up (${reason}); try again later.`);
+    // In a turn of its own: what came from this thread and was shed at once is not pending yet.
+    queueMicrotask(() => this.handling.refuse(letter, refusal, false));
   }
 
   deadLetter(letter: Letter, reason: LostReason, cell: ActorCell): void {

@@ -118,7 +118,7 @@ export class WaitingSends {
     if (this.#size === 0) return;
     for (const [to, queue] of this.#byTarget) {
       // A copy: what is settled leaves the queue.
-      for (const waiting of [...queue]) {
+      for (const waiting of queue.slice()) {
         if (!waiting.isAccepted && !this.#attempt(to, waiting)) break;
         if (waiting.isAccepted && !waiting.isThrottled()) {
           this.#remove(to, waiting);
@@ -131,7 +131,7 @@ export class WaitingSends {
   /** The thread ends; nothing that waits will be sent. */
   close(): void {
     for (const [to, queue] of this.#byTarget) {
-      for (const waiting of [...queue]) {
+      for (const waiting of queue.slice()) {
         this.#remove(to, waiting);
         if (waiting.isAccepted) waiting.resolve();
         else waiting.reject(notSent('system_closed', 'a message', 'the system is closed.'));

@@ -42,7 +42,7 @@ export class ListedRoutees<Spec extends ProtocolSpec> implements Routees<Spec> {
       throw new SpillwayError('router_full', `A router has at most ${MAX_ROUTEES} routees; put a router behind each of several.`);
     }
     this.#refs = [...this.#refs, ref];
-    const watch = this.#context?.watch(ref as unknown as ActorRef, () => this.gone(ref.address));
+    const watch = this.#context?.watch(ref.address, () => this.gone(ref.address));
     if (watch !== undefined) this.#watches.set(ref.address, watch);
   }
 

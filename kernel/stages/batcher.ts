@@ -31,16 +31,23 @@ const SIZE_MAX = 2 ** 20;
 const TIMEOUT_MS_DEFAULT = 1_000;
 const TIMEOUT_MS_MAX = 2 ** 31 - 1;
 
+type BatchBounds = Omit<BatchSpec<never>, 'batchKey'>;
+
+/** @throws SpillwayError `stage_invalid` */
+export function completeBatch({ batchSize = SIZE_DEFAULT, batchTimeoutMs = TIMEOUT_MS_DEFAULT }: BatchBounds): Required<BatchBounds> {
+  requireInteger('batch.batchSize', batchSize, 1, SIZE_MAX);
+  requireInteger('batch.batchTimeoutMs', batchTimeoutMs, 1, TIMEOUT_MS_MAX);
+  return { batchSize, batchTimeoutMs };
+}
+
 export class Batcher<Entry> {
   readonly size: number;
   readonly #timeoutMs: number;
   /** In the order in which they were begun, and so in that in which they are due. */
   readonly #open = new Map<RoutingKey, { readonly dueMs: number; readonly entries: Entry[] }>();
 
-  /** @throws SpillwayError `stage_invalid` */
-  constructor({ batchSize = SIZE_DEFAULT, batchTimeoutMs = TIMEOUT_MS_DEFAULT }: Omit<BatchSpec<never>, 'batchKey'>) {
-    requireInteger('batch.batchSize', batchSize, 1, SIZE_MAX);
-    requireInteger('batch.batchTimeoutMs', batchTimeoutMs, 1, TIMEOUT_MS_MAX);
+  constructor(bounds: BatchBounds) {
+    const { batchSize, batchTimeoutMs } = completeBatch(bounds);
     this.size = batchSize;
     this.#timeoutMs = batchTimeoutMs;
   }

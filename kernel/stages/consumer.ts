@@ -2,7 +2,7 @@
 import type { JtdSchema, JtdType } from 'atomics-ring-buffer';
 import type { ActorContext, ActorDefinition, StopReason } from '../actor.ts';
 import type { Protocol } from '../protocol.ts';
-import { Batcher, type BatchSpec } from './batcher.ts';
+import { completeBatch, type BatchSpec } from './batcher.ts';
 import { Intake, type BatchInfo } from './intake.ts';
 import { NO_OUTLET_HANDLERS, NO_SOURCE_HANDLERS, endWith, inletHandlers } from './stage-handlers.ts';
 import { NO_OUTLET, defineStageProtocol, type AnyStageSpec, type StageSpec } from './stage-protocol.ts';
@@ -43,7 +43,7 @@ export function defineConsumer<const Events extends JtdSchema, Args = undefined>
   const protocol = defineStageProtocol(definition.name ?? 'stage', definition.events) as unknown as Protocol<AnyStageSpec>;
   const { waiting, batch } = definition;
   // Checked where the stage is defined, and not when its first actor starts.
-  if (batch !== undefined) new Batcher(batch);
+  if (batch !== undefined) completeBatch(batch);
   const inner: ActorDefinition<AnyStageSpec, ConsumerArgs<Args>> = {
     protocol,
     ...(waiting === undefined ? {} : { waiting }),

@@ -55,8 +55,8 @@ export class Inlet {
   /** What producers have not been told yet for lack of room: subscriptions that are over. */
   readonly #farewells = new Set<Subscription>();
   #count = 0;
-  #retry: Timer | undefined;
-  #check: Timer | undefined;
+  #isRetrying = false;
+  #isChecking = false;
   #handled = 0;
   #failed = 0;
   #stray = 0;
@@ -96,7 +96,7 @@ export class Inlet {
       throw error;
     }
     subscription.watch = this.#host.watch(producer.address, ({ reason }) => this.#down(subscription, reason === 'stopped' ? 'stopped' : 'crashed'));
-    this.#check ??= this.#host.after(CHECK_MS, () => this.#checkAll());
+    if (!this.#isChecking) this.#checkLater();
     return subscription.id;
   }
 
@@ -177,8 +177,10 @@ export class Inlet {
   }
 
   #tryLater(): void {
-    this.#retry ??= this.#host.after(RETRY_MS, () => {
-      this.#retry = undefined;
+    if (this.#isRetrying) return;
+    this.#isRetrying = true;
+    this.#host.after(RETRY_MS, () => {
+      this.#isRetrying = false;
       for (const subscription of this.#farewells) this.#sayFarewell(subscription);
       for (const subscription of this.#subscriptions.values()) this.#ask(subscription);
     });
@@ -208,9 +210,13 @@ export class Inlet {
     if (hasAll(subscription)) this.#host.onEnded();
   }
 
-  #checkAll(): void {
-    this.#check = this.#subscriptions.size === 0 ? undefined : this.#host.after(CHECK_MS, () => this.#checkAll());
-    for (const subscription of this.#subscriptions.values()) void this.#checkOne(subscription);
+  #checkLater(): void {
+    this.#isChecking = this.#subscriptions.size > 0;
+    if (!this.#isChecking) return;
+    this.#host.after(CHECK_MS, () => {
+      this.#checkLater();
+      for (const subscription of this.#subscriptions.values()) void this.#checkOne(subscription);
+    });
   }
 
   async #checkOne(subscription: Subscription): Promise<void> {

@@ -9,7 +9,6 @@ import type { ActorContext } from '../actor.ts';
 import { SpillwayError } from '../errors.ts';
 import type { Protocol } from '../protocol.ts';
 import type { RoutingKey } from '../routing/rendezvous.ts';
-import type { Timer } from '../time/timer-wheel.ts';
 import { Batcher, type Batch, type BatchSpec, type BatchTrigger } from './batcher.ts';
 import { Inlet, type Subscription } from './inlet.ts';
 import { NoteToSelf } from './note-to-self.ts';
@@ -56,7 +55,7 @@ export class Intake {
   readonly #note: NoteToSelf;
   readonly #batcher: Batcher<Entry> | undefined;
   readonly #batchKey: (event: unknown) => RoutingKey;
-  #timer: Timer | undefined;
+  #isTimed = false;
 
   /** @throws SpillwayError `stage_invalid` */
   constructor(host: IntakeHost) {
@@ -128,10 +127,11 @@ export class Intake {
     const { clock } = context;
     for (let batch = batcher.takeDue(clock.monotonicMs()); batch !== undefined; batch = batcher.takeDue(clock.monotonicMs())) await this.#handleBatch(batch);
     const { dueMs } = batcher;
-    if (dueMs === undefined) return;
+    if (dueMs === undefined || this.#isTimed) return;
     // The timer of a batch that has been filled meanwhile finds that the next one is not due, and is set anew.
-    this.#timer ??= context.after(Math.max(0, dueMs - clock.monotonicMs()), () => {
-      this.#timer = undefined;
+    this.#isTimed = true;
+    context.after(Math.max(0, dueMs - clock.monotonicMs()), () => {
+      this.#isTimed = false;
       this.#note.write();
     });
   }

@@ -59,7 +59,7 @@ export class Outlet {
   readonly #host: OutletHost;
   readonly #dispatcher: Dispatcher;
   readonly #subscribers = new Map<string, Subscriber>();
-  #retry: Timer | undefined;
+  #isRetrying = false;
   #isFinishing = false;
   #isFinished = false;
   #sent = 0;
@@ -206,9 +206,11 @@ export class Outlet {
   }
 
   #tryLater(): void {
-    this.#retry ??= this.#host.after(RETRY_MS, () => {
-      this.#retry = undefined;
-      for (const subscriber of [...this.#subscribers.values()]) {
+    if (this.#isRetrying) return;
+    this.#isRetrying = true;
+    this.#host.after(RETRY_MS, () => {
+      this.#isRetrying = false;
+      for (const subscriber of this.#subscribers.values()) {
         if (subscriber.state === 'closed') this.#lose(subscriber);
         else if (subscriber.farewell !== undefined) this.#sayFarewell(subscriber);
         else this.#send(subscriber);
@@ -256,7 +258,7 @@ export class Outlet {
 
   /** A consumer that was started again knows nothing of its former subscriptions. */
   #leaveFormerLives(from: Address, id: number): void {
-    for (const subscriber of [...this.#subscribers.values()]) {
+    for (const subscriber of this.#subscribers.values()) {
       if (subscriber.address !== from || subscriber.id >>> COUNT_BITS === id >>> COUNT_BITS) continue;
       this.#detach(subscriber);
       this.#settle(subscriber);
@@ -265,7 +267,7 @@ export class Outlet {
 
   #checkFinished(): void {
     if (!this.#isFinishing || this.#isFinished || this.#dispatcher.queued > 0) return;
-    for (const subscriber of [...this.#subscribers.values()]) {
+    for (const subscriber of this.#subscribers.values()) {
       if (subscriber.state === 'open' && subscriber.unsent.length === 0) this.#end(subscriber, 'done');
     }
     // `end` looks again whether all is over.

@@ -7,7 +7,7 @@
 import type { JtdSchema, JtdType } from 'atomics-ring-buffer';
 import type { ActorContext, ActorDefinition, StopReason } from '../actor.ts';
 import type { Protocol } from '../protocol.ts';
-import { Batcher, type BatchSpec } from './batcher.ts';
+import { completeBatch, type BatchSpec } from './batcher.ts';
 import type { ConsumerArgs } from './consumer.ts';
 import { dispatcherOf, type DispatcherSpec } from './dispatchers.ts';
 import { UNDROPPED, type Ticket } from './event-buffer.ts';
@@ -53,7 +53,7 @@ export function defineProducerConsumer<const Input extends JtdSchema, const Outp
   const { waiting, batch } = definition;
   // Checked where the stage is defined, and not when its first actor starts.
   dispatcherOf(definition.dispatcher ?? { type: 'demand' }, UNDROPPED);
-  if (batch !== undefined) new Batcher(batch);
+  if (batch !== undefined) completeBatch(batch);
   const inner: ActorDefinition<AnyStageSpec, ConsumerArgs<Args>> = {
     protocol: input,
     ...(waiting === undefined ? {} : { waiting }),

@@ -12,7 +12,7 @@
  * A subscription's number is its consumer's: 16 bits of the consumer's life, then a count. So a producer
  * tells a consumer that was started again from the one that it was.
  */
-import type { JtdSchema, JtdType } from 'atomics-ring-buffer';
+import type { JtdSchema } from 'atomics-ring-buffer';
 import type { ActorRef } from '../actor-ref.ts';
 import { defineProtocol, type Protocol } from '../protocol.ts';
 

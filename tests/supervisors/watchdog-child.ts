@@ -5,7 +5,7 @@
 import { until } from '../kernel/condition.ts';
 import { LightSystem, ask } from './light-system.ts';
 
-const light = await LightSystem.create({ logLevel: 'warn', hungAfterMs: 200 });
+const light = await LightSystem.create({ logLevel: 'warn', hungAfterMs: 500 });
 const { system } = light;
 const parent = await light.spawn({ id: 'crew', shutdownMs: 100 });
 const child = await light.spawnOn(parent);

@@ -89,7 +89,7 @@ describe.each(SPAWNED)('of an actor that is %s', (placement) => {
     await sender.ask(subject, 'fail', { code: '' });
     // The next life puts it aside again, as it is closed.
     await subject.hasLives(2);
-    await until(async () => (await sender.do('levelOf', subject.address)) === 1, 'it is in the stash again');
+    await sender.ask(subject, 'echo', { text: 'behind it' });
     await subject.do('open');
     expect(await subject.do('unstash')).toBe(1);
     expect(await answer).toEqual({ answer: { text: 'a', life: 2 } });

