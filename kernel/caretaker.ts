@@ -8,7 +8,7 @@
  */
 import { inspect } from 'node:util';
 import { receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
-import { ActorCell, type AnyHandlers } from './actor-cell.ts';
+import { ActorCell } from './actor-cell.ts';
 import { CellContext, type ContextHost } from './actor-context.ts';
 import type { ActorRef } from './actor-ref.ts';
 import { mailboxOf } from './actor-table.ts';

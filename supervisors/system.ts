@@ -133,7 +133,7 @@ export class System {
   }
 
   /** A group by its name, to publish to its members. */
-  group<Spec extends ProtocolSpec>(name: string, protocol: Protocol<Spec>): Promise<GroupView<Spec>> {
+  async group<Spec extends ProtocolSpec>(name: string, protocol: Protocol<Spec>): Promise<GroupView<Spec>> {
     this.#assertOpen();
     return this.#application.group(name, protocol);
   }
@@ -149,7 +149,7 @@ export class System {
    * `deadLettersUntold`.
    * @returns takes the listener off
    */
-  onDeadLetter(listener: (letter: DeadLetter) => void): Promise<() => void> {
+  async onDeadLetter(listener: (letter: DeadLetter) => void): Promise<() => void> {
     this.#assertOpen();
     return this.#application.onDeadLetter(listener);
   }
@@ -231,7 +231,7 @@ export class System {
    * memory. A thread that is held cannot answer. Close the client when you are done.
    * @throws SpillwayError `actor_unknown`, `thread_ended` while it is not up
    */
-  admin(name: string, { deadlineMs = ADMIN_MS }: SystemAdminOptions = {}): Promise<AdminClient> {
+  async admin(name: string, { deadlineMs = ADMIN_MS }: SystemAdminOptions = {}): Promise<AdminClient> {
     this.#assertOpen();
     return this.#application.admin(name, deadlineMs);
   }

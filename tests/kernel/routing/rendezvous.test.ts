@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { hashOfKey, heaviest } from '../../../kernel/routing/index.ts';
+import { hashOfKey, heaviest } from '../../../kernel/index.ts';
 
 const targets = fc.uniqueArray(fc.integer({ min: 0, max: 2 ** 32 - 1 }), { minLength: 1, maxLength: 12 });
 const keys = Array.from({ length: 200 }, (_, index) => `key ${index}`);

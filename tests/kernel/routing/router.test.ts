@@ -1,7 +1,7 @@
 import { BACK_PRESSURED, CLOSED, NOT_CONNECTED } from 'atomics-ring-buffer';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ActorRef } from '../../../kernel/index.ts';
-import { MAX_ROUTEES, createRouter } from '../../../kernel/routing/index.ts';
+import { MAX_ROUTEES, createRouter } from '../../../kernel/index.ts';
 import { createSystem, type System } from '../../../supervisors/index.ts';
 import { until } from '../condition.ts';
 import { dispatchProtocol, routeeProtocol, type Routee } from './actors/routee.ts';

@@ -180,7 +180,7 @@ test('[S67] a thread that fails takes its spawned actors with it, and their watc
   await linked.do('link', child.address);
   for (const each of [watcher, linked]) await stage.link(each, child);
   await watcher.ask(thread, 'fail', { code: '' });
-  console.log(await watcher.log(), await thread.do('life'), child.address, linked.address);
+  await thread.hasLives(2); console.log(await watcher.log(), await linked.do('life').catch((e: unknown) => String(e)), await thread.do('life'), child.address, linked.address);
   expect((await watcher.logged(2)).toSorted()).toEqual(['ended child crashed its thread ended', expect.stringMatching(/^ended linked crashed/)]);
   await thread.hasLives(2);
   expect(await watcher.tell(child, 'note', { number: 1 })).not.toBe(0);

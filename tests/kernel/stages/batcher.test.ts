@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Batcher, type Batch } from '../../../kernel/stages/batcher.ts';
 import { EventBuffer } from '../../../kernel/stages/event-buffer.ts';
-import { defineConsumer, defineProducer } from '../../../kernel/stages/index.ts';
+import { defineConsumer, defineProducer } from '../../../kernel/index.ts';
 
 test('every entry comes out in one batch of its key, in its order, never above the size and never later than its time', () => {
   const arrivals = fc.array(fc.record({ key: fc.nat({ max: 3 }), afterMs: fc.nat({ max: 4 }) }), { maxLength: 100 });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ActorRef } from '../../../kernel/index.ts';
-import { defineStageProtocol } from '../../../kernel/stages/index.ts';
+import { defineStageProtocol } from '../../../kernel/index.ts';
 import { createSystem, type System } from '../../../supervisors/index.ts';
 import { until } from '../condition.ts';
 import { collectorProtocol, number, type SinkArgs, type SourceArgs } from './actors/pipeline.ts';

@@ -1,6 +1,6 @@
 /** An actor that a router sends to: it counts, waits, ends, and says who it is; and one that spawns several and routes to them. */
 import { defineActor, defineProtocol, type ActorContext, type ActorRef } from '../../../../kernel/index.ts';
-import { createRouter } from '../../../../kernel/routing/index.ts';
+import { createRouter } from '../../../../kernel/index.ts';
 
 export const routeeProtocol = defineProtocol('routee', {
   note: { request: { properties: { key: { type: 'string' } } } },

@@ -11,7 +11,7 @@ import {
   type ConsumerArgs,
   type DispatcherSpec,
   type StageSpec,
-} from '../../../../kernel/stages/index.ts';
+} from '../../../../kernel/index.ts';
 
 export const number = { properties: { key: { type: 'uint32' }, value: { type: 'uint32' } } } as const;
 export interface Numbered {
