@@ -8,20 +8,30 @@ export type {
   ActorDefinition,
   ActorRef,
   ActorSource,
+  AdminClient,
   AskOptions,
   Behaviour,
+  CancelScope,
+  DeadLetter,
+  Group,
   Handlers,
+  HealthOptions,
+  HealthServer,
+  Inspection,
   Log,
   LogLevel,
   MessageContext,
   MessageSpec,
   Protocol,
   ProtocolSpec,
+  Rates,
+  Readiness,
   ReplyOf,
   RequestOf,
   StopReason,
+  Terminated,
 } from '../kernel/index.ts';
-export { System, createSystem } from '../supervisors/index.ts';
-export type { ActorHealth, ChildSpec, ChildStatus, SupervisorFlags, SystemOptions } from '../supervisors/index.ts';
+export { Pool, System, createPool, createSystem } from '../supervisors/index.ts';
+export type { ActorHealth, ChildSpec, ChildStatus, LightActor, PoolOptions, SupervisorFlags, SystemOptions } from '../supervisors/index.ts';
 export { Embedder, createEmbedder } from './inference/index.ts';
 export type { EmbedderOptions } from './inference/index.ts';

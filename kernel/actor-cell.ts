@@ -115,15 +115,23 @@ export class ActorCell implements MailboxObserver<Letter> {
     if (this.#control === undefined) this.#control = new Denque();
     else if (this.#control.length >= CONTROL_CAPACITY) return false;
     this.#control.push(letter);
+    this.showLevel();
     return true;
   }
 
   takeControl(): Letter | undefined {
-    return this.#control?.shift();
+    const letter = this.#control?.shift();
+    this.showLevel();
+    return letter;
   }
 
   get hasTelemetry(): boolean {
     return this.#telemetry !== undefined && this.#telemetry.length > 0;
+  }
+
+  /** Telemetry messages that wait. */
+  get telemetryLevel(): number {
+    return this.#telemetry?.length ?? 0;
   }
 
   /** Its telemetry waits behind its data, and takes none of their room. @returns whether there was room */
@@ -131,11 +139,14 @@ export class ActorCell implements MailboxObserver<Letter> {
     if (this.#telemetry === undefined) this.#telemetry = new Denque();
     else if (this.#telemetry.length >= TELEMETRY_CAPACITY) return false;
     this.#telemetry.push(letter);
+    this.showLevel();
     return true;
   }
 
   takeTelemetry(): Letter | undefined {
-    return this.#telemetry?.shift();
+    const letter = this.#telemetry?.shift();
+    this.showLevel();
+    return letter;
   }
 
   takeData(nowMs: number): Letter | undefined {
@@ -183,9 +194,14 @@ export class ActorCell implements MailboxObserver<Letter> {
     return letters;
   }
 
+  /** Shows how much waits, on every lane. */
   showLevel(): void {
-    const { mailbox } = this;
-    this.#host.board.setLevel(this.place, mailbox.level + (this.#unstashed?.length ?? 0) + (this.stash?.length ?? 0));
+    let level = this.mailbox.level;
+    if (this.#unstashed !== undefined) level += this.#unstashed.length;
+    if (this.stash !== undefined) level += this.stash.length;
+    if (this.#control !== undefined) level += this.#control.length;
+    if (this.#telemetry !== undefined) level += this.#telemetry.length;
+    this.#host.board.setLevel(this.place, level);
   }
 
   shed(letter: Letter, reason: ShedReason): void {

@@ -38,7 +38,7 @@ export interface BoardEntry {
   readonly state: ActorState;
   /** Index of its mode in MAILBOX_MODES. */
   readonly mode: number;
-  /** Data messages that wait in its mailbox. */
+  /** Messages that wait for it, in its mailbox, its stash or beside them. */
   readonly level: number;
   readonly counts: Readonly<Record<ActorCount, number>>;
 }

@@ -129,10 +129,11 @@ export class Bonds {
   }
 
   /** A peer has ended, for good or to be started again. */
-  peerDown(peer: Address, final: boolean): void {
+  peerDown(peer: Address, final: boolean, hasStopped: boolean): void {
     for (const [id, { target }] of this.#watching) {
       if (threadOf(target) !== threadOf(peer)) continue;
-      if (isSpawned(slotOf(target)) || (final && target === peer)) {
+      if (final && target === peer && hasStopped) this.terminated(id, { address: target, reason: 'stopped', message: '' });
+      else if (isSpawned(slotOf(target)) || (final && target === peer)) {
         this.terminated(id, { address: target, reason: 'crashed', message: 'its thread ended' });
       } else if (target === peer) this.#watchAfar(target, id);
     }

@@ -109,7 +109,7 @@ export class Caretaker {
       stop: ({ deadlineMs }) => void this.#stop(deadlineMs),
       linkReady: () => this.takeLinks(),
       unreachable: ({ to }) => runtime.unreachable(to),
-      peerDown: (down) => runtime.peerDown(down.actor, down.final, { control: down.controlConsumed, data: down.dataConsumed }),
+      peerDown: (down) => runtime.peerDown(down.actor, down.final, down.hasStopped, { control: down.controlConsumed, data: down.dataConsumed }),
       watch: ({ target, id }, { from }) => bonds.addWatcher(target, threadOf(from), id),
       unwatch: ({ target, id }, { from }) => bonds.removeWatcher(target, threadOf(from), id),
       terminated: ({ id, ...end }) => bonds.terminated(id, end),

@@ -18,6 +18,8 @@ export const kernelProtocol = defineProtocol('kernel', {
         actor: { type: 'uint32' },
         /** Whether it will not be started again. */
         final: { type: 'boolean' },
+        /** Whether it ended in order; else it failed. */
+        hasStopped: { type: 'boolean' },
         controlConsumed: { type: 'uint32' },
         dataConsumed: { type: 'uint32' },
       },

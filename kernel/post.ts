@@ -9,7 +9,7 @@ import { Asks, assertDeadline, failure } from './asks.ts';
 import type { Board } from './board.ts';
 import type { Clock } from './clock.ts';
 import { CANCEL_KIND, DEMAND_KIND, FORWARDED_KIND, NO_CORRELATION, NO_SCOPE, answerTo, follows, type Envelope } from './envelope.ts';
-import type { SpillwayError } from './errors.ts';
+import { SpillwayError } from './errors.ts';
 import { IncomingStream } from './incoming-stream.ts';
 import { Letter, type LetterHost } from './letter.ts';
 import { MAILBOX_MODES } from './mailbox/mailbox-spec.ts';
@@ -92,8 +92,7 @@ export class Post {
       envelope.trace = activeTraceContext();
       return this.#host.transmitter.send(message.lane, message.kind, envelope, message.request, request);
     } catch (error) {
-      message.validate(request);
-      throw error;
+      throw explained(message, request, error);
     }
   }
 
@@ -181,10 +180,9 @@ export class Post {
   }
 
   /** An ask of this thread was handed on by another. Only over a link is it heard if the one who has it now ends. */
-  handedOn(correlation: number, from: Address, to: Address): boolean {
-    if (!this.asks.forwarded(correlation, from, to)) return false;
+  handedOn(correlation: number, from: Address, to: Address): void {
+    if (!this.asks.forwarded(correlation, from, to)) return;
     void this.#endUnlessLinked(correlation, to);
-    return true;
   }
 
   async #endUnlessLinked(correlation: number, to: Address): Promise<void> {
@@ -291,9 +289,16 @@ function explaining<T>(message: Message, request: unknown, send: () => T): T {
   try {
     return send();
   } catch (error) {
-    message.validate(request);
-    throw error;
+    throw explained(message, request, error);
   }
+}
+
+/** @throws SpillwayError `message_invalid` */
+function explained(message: Message, request: unknown, error: unknown): unknown {
+  message.validate(request);
+  // A schema permits any untyped value; what is wrong with this one its own codec has said.
+  if (!(error instanceof Error && error.cause instanceof SpillwayError)) return error;
+  return new SpillwayError('value_refused', `${error.message} ${error.cause.message}`, { cause: error, details: { mayHaveBeenHandled: false } });
 }
 
 function refusal(result: number, label: string, to: Address): SpillwayError {

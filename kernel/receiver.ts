@@ -32,8 +32,8 @@ export interface ReceiverHost extends LetterHost {
   readonly table: ActorTable;
   readonly queue: RunQueue;
   readonly handling: Handling;
-  /** An ask of this thread was handed on. @returns false if no pending ask is meant */
-  handedOn(correlation: number, from: Address, to: Address): boolean;
+  /** An ask of this thread was handed on, if it is still pending. */
+  handedOn(correlation: number, from: Address, to: Address): void;
   /** Whoever `deliver` named takes data messages again. */
   onIdle(blocker: object): void;
 }
@@ -140,8 +140,9 @@ export class Receiver {
       this.#host.queue.scheduleTelemetry(cell);
     } else {
       const result = cell.mailbox.offer(letter, cell.needsTime ? this.#host.nowMs() : 0);
+      // A refusal, too, may have shed what was too old.
+      if (result >= 0 || cell.needsTime) cell.showLevel();
       if (result < 0) return result;
-      cell.showLevel();
       this.#host.queue.schedule(cell);
     }
     if (!cell.isKernel) this.#host.table.board.count(cell.place, ARRIVED);
@@ -256,11 +257,15 @@ export class Receiver {
     const { asks, incarnation } = this.#host;
     if (envelope.incarnation !== incarnation) return false;
     if (envelope.scopeId !== wire.NO_SCOPE && this.#host.scopes.blocks(envelope.scopeId)) {
-      this.#host.block.counters.add('fenced');
-      return true;
+      // Counted as an answer that nobody takes; `fenced` is of messages.
+      return false;
     }
     if (kind === wire.ITEM_KIND) return asks.item(envelope.from, envelope.correlation, (codec) => codec.decode(memory, offset, length));
-    if (kind === wire.FORWARDED_KIND) return this.#host.handedOn(envelope.correlation, envelope.from, length >= 4 ? memory.i32[offset >> 2]! >>> 0 : 0);
+    if (kind === wire.FORWARDED_KIND) {
+      // The answer may have been here before this notice, which is no answer.
+      if (length >= 4) this.#host.handedOn(envelope.correlation, envelope.from, memory.i32[offset >> 2]! >>> 0);
+      return true;
+    }
     return asks.settle(kind, envelope, memory, offset, length);
   }
 

@@ -32,7 +32,6 @@ import type { ThreadBoot } from './thread-boot.ts';
 import type { HostedThread, ThreadExit, ThreadSpec } from './thread-spec.ts';
 import { ThreadBlock, threadCapacity } from './thread-block.ts';
 import { ThreadLinks, type LinkedThread } from './thread-links.ts';
-import { sendItem } from './thread-port.ts';
 import type { ThreadRuntime } from './thread-runtime.ts';
 import type { WatchedThread } from './watchdog.ts';
 import { describe, newWorker, type HeapLimits, type ThreadWorker } from './worker.ts';
@@ -86,7 +85,7 @@ export class ThreadHost {
     this.#writer = tools.writer;
     this.#tools = tools;
     this.#links = new ThreadLinks(runtime, boot, this.#threads, tools.laneSizes);
-    this.#admin = new AdminDesk(boot.port);
+    this.#admin = new AdminDesk(runtime, boot, tools.serveAdmin);
     this.#directory = new Directory({
       watch: (target, onEnd) => runtime.bonds.watch(runtime.cellAt(KERNEL_SLOT)!, target, onEnd),
       tellMembers: (thread, group, version, members) => {
@@ -118,10 +117,13 @@ export class ThreadHost {
       return {};
     },
     deadLetter: (letter) => {
-      for (const thread of this.#deadLetterFollowers) this.#runtime.tellOnce(thread, 'deadLetter', letter);
+      for (const thread of this.#deadLetterFollowers) {
+        if (this.#runtime.tellOnce(thread, 'deadLetter', letter) < 0) this.#block(GUARDIAN_THREAD).counters.add('deadLettersUntold');
+      }
     },
     openAdmin: ({ name, id }) => {
-      this.#openAdmin(name, id);
+      const registered = this.#directory.lookUp(name);
+      this.#admin.handOn(id, name, this.#hostedNamed(name) ?? (registered === undefined ? undefined : this.#threads.get(threadOf(registered))));
       return {};
     },
     resolve: ({ name }, message) => ({ address: this.#resolve(name, message.from) }),
@@ -295,7 +297,8 @@ export class ThreadHost {
   /** Links a thread to that of the address, or tells it that there is nobody. */
   connect(from: number, to: Address): void {
     const thread = threadOf(to);
-    const isThere = thread <= GUARDIAN_THREAD || (this.#threads.has(thread) && (isSpawned(slotOf(to)) || this.#hostedAt(to) !== undefined));
+    const slot = slotOf(to);
+    const isThere = thread <= GUARDIAN_THREAD || (this.#threads.has(thread) && (slot === KERNEL_SLOT || isSpawned(slot) || this.#hostedAt(to) !== undefined));
     // The guardian and the application have links to all that there are, or get them now.
     if (isThere) this.#links.connect(from, thread);
     else if (from === GUARDIAN_THREAD) this.#runtime.unreachable(to);
@@ -305,23 +308,6 @@ export class ThreadHost {
   /** The threads that there are, for those who look at them. */
   *watched(): Generator<WatchedThread> {
     for (const { shown } of this.#threads.values()) yield shown;
-  }
-
-  /** Hands the port of this number to the thread of the actor of this name. */
-  #openAdmin(name: string, id: number): void {
-    const port = this.#admin.take(id);
-    if (port === undefined) throw new SpillwayError('admin_failed', `The port for administrative calls to '${name}' has not come.`);
-    if (name === this.#boot.name) return this.#tools.serveAdmin?.(port);
-    const registered = this.#directory.lookUp(name);
-    const hosted = this.#hostedNamed(name) ?? (registered === undefined ? undefined : this.#threads.get(threadOf(registered)));
-    if (hosted?.alive === true && hosted.port !== undefined) {
-      sendItem(hosted.port, { item: 'admin', id, port });
-      this.#runtime.tell(hosted.id, 'linkReady', {});
-      return;
-    }
-    port.close();
-    if (hosted === undefined) throw new SpillwayError('actor_unknown', `There is no actor named '${name}'.`, { details: { name } });
-    throw new SpillwayError('thread_ended', `The thread of '${name}' has ended; try again once it was restarted.`);
   }
 
   #followDeadLetters(thread: number, follow: boolean): void {
@@ -383,19 +369,12 @@ export class ThreadHost {
   #sayDown(hosted: Hosted, final: boolean): void {
     this.#directory.forget(hosted.id);
     this.#followDeadLetters(hosted.id, false);
-    for (const [peer, link] of hosted.links) {
-      const controlConsumed = new SpscObserver(link.inbound.control).consumerPosition;
-      const dataConsumed = new SpscObserver(link.inbound.data).consumerPosition;
-      if (peer === GUARDIAN_THREAD) {
-        this.#runtime.peerDown(hosted.address, final, { control: controlConsumed, data: dataConsumed });
-      } else {
-        this.#runtime.tell(peer, 'peerDown', {
-          actor: hosted.address,
-          final,
-          controlConsumed,
-          dataConsumed,
-        });
-      }
+    const hasStopped = this.#block(hosted.id).state === 'stopped';
+    for (const [peer, { inbound }] of hosted.links) {
+      const control = new SpscObserver(inbound.control).consumerPosition;
+      const data = new SpscObserver(inbound.data).consumerPosition;
+      if (peer === GUARDIAN_THREAD) this.#runtime.peerDown(hosted.address, final, hasStopped, { control, data });
+      else this.#runtime.tell(peer, 'peerDown', { actor: hosted.address, final, hasStopped, controlConsumed: control, dataConsumed: data });
     }
   }
 }

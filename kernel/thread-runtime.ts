@@ -158,7 +158,7 @@ export class ThreadRuntime implements BondHost, HandlingHost, PostHost, Receiver
   }
 
   /** A peer has ended; if for good, its links are let go. */
-  peerDown(peer: Address, final: boolean, consumed: ConsumedPositions): void {
+  peerDown(peer: Address, final: boolean, hasStopped: boolean, consumed: ConsumedPositions): void {
     // What it answered before it ended may still lie in its lanes, which control overtakes.
     this.#dispatcher.settleAnswers(peer);
     this.asks.peerDown(peer, final, consumed);
@@ -167,7 +167,7 @@ export class ThreadRuntime implements BondHost, HandlingHost, PostHost, Receiver
       this.transmitter.remove(peer);
       this.#dispatcher.retire(peer);
     }
-    this.bonds.peerDown(peer, final);
+    this.bonds.peerDown(peer, final, hasStopped);
   }
 
   // ---- actors ------------------------------------------------------------------------------------
@@ -244,8 +244,8 @@ export class ThreadRuntime implements BondHost, HandlingHost, PostHost, Receiver
     return this.post.forward(letter, to, name, request);
   }
 
-  handedOn(correlation: number, from: Address, to: Address): boolean {
-    return this.post.handedOn(correlation, from, to);
+  handedOn(correlation: number, from: Address, to: Address): void {
+    this.post.handedOn(correlation, from, to);
   }
 
   cellAt(slot: number): ActorCell | undefined {
@@ -312,7 +312,9 @@ export class ThreadRuntime implements BondHost, HandlingHost, PostHost, Receiver
     this.handling.outbox.send(() => {
       const result = this.#courier.tell(to, message, notice);
       if (result === CLOSED) onClosed?.();
-      return result !== BACK_PRESSURED && result !== ADMIN_ACTION;
+      // Not in the outbox, where the request for the link itself would stand behind it.
+      if (result === ADMIN_ACTION) void this.#connecting.wait(to).then(() => this.tell(thread, name, notice, onClosed));
+      return result !== BACK_PRESSURED;
     });
   }
 

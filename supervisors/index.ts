@@ -8,4 +8,4 @@ export { poolHostProtocol } from './pool-messages.ts';
 export type { PoolHostSpec } from './pool-messages.ts';
 export type { ChildState, ChildStatus } from './supervisor.ts';
 export { System, createSystem } from './system.ts';
-export type { ActorHealth, GroupView, SystemAdminOptions, SystemOptions } from './system.ts';
+export type { ActorHealth, GroupView, SystemAdminOptions, SystemOptions, ThreadView } from './system.ts';

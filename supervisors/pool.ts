@@ -3,8 +3,8 @@
  * placed on the thread where the fewest live, as the threads show it in shared memory. It stays there.
  *
  * When a thread of the pool crashes its supervisor starts it again, empty: the light actors that lived there
- * have ended. Whoever watches one is told that it crashed, what was asked of it ends with `actor_restarted`
- * or `actor_stopped`, and messages to it are dead letters; an address is not given again at once, so none of
+ * have ended. Whoever watches one is told so, what was asked of it ends with `actor_restarted` or
+ * `actor_stopped`, and messages to it are dead letters; an address is not given again at once, so none of
  * them reaches a later actor. The others live on. What is to be there again is spawned again by its owner,
  * who hears of the end by `system.watch`.
  */
@@ -22,7 +22,7 @@ import {
 } from '../kernel/index.ts';
 import type { ChildSpec } from './child-spec.ts';
 import { poolHostProtocol, type PoolHostSpec } from './pool-messages.ts';
-import type { System } from './system.ts';
+import type { System, ThreadView } from './system.ts';
 
 export interface PoolOptions extends Omit<ChildSpec, 'start' | 'restart' | 'placement'> {
   /** Of the pool; its threads are called `id/1`, `id/2` and so on. */
@@ -43,7 +43,8 @@ export interface LightActor extends ActorSource {
 interface Place {
   readonly id: string;
   readonly host: ActorRef<PoolHostSpec>;
-  /** Actors that are on their way there and not counted yet. */
+  readonly shown: ThreadView;
+  /** Actors on their way there. One may be counted there already, before the answer that says so has come. */
   coming: number;
 }
 
@@ -60,7 +61,7 @@ export class Pool {
   constructor(id: string, system: System, hosts: readonly ActorRef<PoolHostSpec>[]) {
     this.id = id;
     this.#system = system;
-    this.#places = hosts.map((host) => ({ id: host.name, host, coming: 0 }));
+    this.#places = hosts.map((host) => ({ id: host.name, host, shown: system.thread(host.name), coming: 0 }));
   }
 
   /** The ids of its threads, as `health` and `inspect` have them. */
@@ -70,7 +71,7 @@ export class Pool {
 
   /** Light actors that live in the pool, as the threads show it. */
   get size(): number {
-    return this.#places.reduce((sum, place) => sum + this.#lightOn(place), 0);
+    return this.#places.reduce((sum, { shown }) => sum + lightOn(shown), 0);
   }
 
   /**
@@ -106,16 +107,16 @@ export class Pool {
 
   #leastLoaded(): Place {
     // One that is being started again takes what waits for it, but only then.
-    const up = this.#places.filter(({ id }) => this.#system.health(id).state === 'running');
+    const up = this.#places.filter(({ shown }) => shown.state === 'running');
     const candidates = up.length > 0 ? up : this.#places;
-    const loads = candidates.map((place) => this.#lightOn(place) + place.coming);
+    const loads = candidates.map(({ shown, coming }) => lightOn(shown) + coming);
     return candidates[loads.indexOf(Math.min(...loads))]!;
   }
+}
 
-  #lightOn({ id }: Place): number {
-    // The host itself is none of them; while it is not up, none is there.
-    return Math.max(0, this.#system.health(id).actors - 1);
-  }
+/** The host itself is none of them; while it is not up, none is there. */
+function lightOn({ actors }: ThreadView): number {
+  return Math.max(0, actors - 1);
 }
 
 /**

@@ -58,6 +58,9 @@ export interface SystemOptions {
   readonly hungAfterMs?: number;
 }
 
+/** What changes of a thread from moment to moment. */
+export type ThreadView = Readonly<Pick<ThreadBlock, 'state' | 'incarnation' | 'restarts' | 'actors'>>;
+
 /** A group as one sees it who is no member. */
 export type GroupView<Spec extends ProtocolSpec> = Pick<Group<Spec>, 'name' | 'members' | 'publish'>;
 
@@ -180,6 +183,11 @@ export class System {
       actors: block.actors,
       counters: block.counters.snapshot(),
     };
+  }
+
+  /** The same as it is at every moment, of the thread that the actor has through all its lives. */
+  thread(id: string): ThreadView {
+    return this.#block(id);
   }
 
   /** The counters that the actor's definition declares, by the names given there. */

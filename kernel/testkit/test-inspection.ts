@@ -14,6 +14,8 @@ export interface TestThreadInspection {
   readonly restarts: number;
   /** Whether it has a message that it could handle now. */
   readonly hasWork: boolean;
+  /** Whether something that found no room waits to be sent again. */
+  readonly isHeldUp: boolean;
   /** Asks of this thread that have not ended. */
   readonly asks: number;
   /** Streaming answers that actors of this thread have not ended. */
@@ -50,6 +52,7 @@ function inspectionOfThread({ name, runtime }: TestThread): TestThreadInspection
     incarnation: block.incarnation,
     restarts: block.restarts,
     hasWork: runtime.hasWork(),
+    isHeldUp: !runtime.handling.outbox.isEmpty || !runtime.post.sends.isEmpty,
     asks: runtime.asks.size,
     streams: runtime.streams.size,
     counters: counters as Record<ThreadCounter, number>,
@@ -63,7 +66,7 @@ export function imbalancesOf(threads: readonly TestThread[]): string[] {
     if (!isAlive) return [];
     return [...runtime.table.cells].flatMap((cell) => {
       if (cell.isKernel) return [];
-      const held = runtime.board.levelOf(cell.place) + cell.controlLevel + (cell.inFlight?.size ?? 0);
+      const held = runtime.board.levelOf(cell.place) + cell.controlLevel + cell.telemetryLevel + (cell.inFlight?.size ?? 0);
       const open = runtime.board.openMessages(cell.place);
       if (held === open) return [];
       return [`${cell.name} (${formatAddress(cell.address)} on ${name}) has ${held} messages, and its board says ${open}: ${JSON.stringify(runtime.board.entry(cell.place)?.counts)}.`];

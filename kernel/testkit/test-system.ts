@@ -10,10 +10,10 @@
  *
  * Unlike between real threads, arguments and definitions are handed over as they are.
  */
-import type { ActorRef } from '../actor-ref.ts';
+import type { ActorRef, Addressed } from '../actor-ref.ts';
 import type { FailureDecision } from '../actor-table.ts';
 import type { ActorDefinition } from '../actor.ts';
-import { isSpawned, slotOf, threadOf } from '../address.ts';
+import { formatAddress, isSpawned, slotOf, threadOf } from '../address.ts';
 import { SpillwayError } from '../errors.ts';
 import type { Lane, LaneSizes } from '../lanes.ts';
 import type { LogLevel, LogRecord } from '../log.ts';
@@ -27,9 +27,6 @@ import { Stepper } from './stepper.ts';
 import { imbalancesOf, inspectionOf, type TestInspection } from './test-inspection.ts';
 import { TestThreads, type ThreadEnd } from './test-threads.ts';
 import type { TestThread } from './test-thread.ts';
-
-/** A reference to an actor of any protocol. */
-export type AnyActor = Pick<ActorRef, 'name' | 'address'>;
 
 export interface TestSystemOptions {
   /** Decides all orders and all random numbers. Default 1. */
@@ -49,7 +46,7 @@ export interface TestSystemOptions {
 
 export interface TestSpawnOptions {
   /** Spawns it on the thread of this actor, as its child. Default: on a thread of its own. */
-  readonly thread?: AnyActor;
+  readonly thread?: Addressed;
   /** Of a thread of its own: the lanes into it. */
   readonly mailbox?: Partial<LaneSizes>;
   /** Of a thread of its own: `permanent` (default) is started again whenever it ends, unless it was stopped. */
@@ -118,7 +115,7 @@ export class TestSystem {
     } else {
       const { table } = this.#threadOf(host).runtime;
       const parent = table.at(slotOf(host.address));
-      if (parent === undefined) throw new SpillwayError('actor_unknown', `There is no actor at ${host.name} on whose thread '${name}' could be spawned.`, { details: { name } });
+      if (parent === undefined) throw new SpillwayError('actor_unknown', `There is no actor at ${formatAddress(host.address)} on whose thread '${name}' could be spawned.`, { details: { name } });
       address = table.spawn(parent, anyDefinition, args, { name, ...(onFailure === undefined ? {} : { onFailure }) }).address;
     }
     await this.run(this.#threads.application.runtime.connected(address));
@@ -150,7 +147,7 @@ export class TestSystem {
   }
 
   /** Ends an actor as its supervisor or parent does, for good. */
-  async stop(actor: AnyActor, deadlineMs = 5_000): Promise<void> {
+  async stop(actor: Addressed, deadlineMs = 5_000): Promise<void> {
     const thread = this.#threadOf(actor);
     const cell = thread.runtime.table.at(slotOf(actor.address));
     if (!isSpawned(slotOf(actor.address))) await this.run(this.#threads.stop(thread.name, deadlineMs));
@@ -158,12 +155,12 @@ export class TestSystem {
   }
 
   /** Ends the thread of an actor in the middle of whatever it does, as `terminate` or a native crash. It is started again if it is permanent. */
-  kill(actor: AnyActor): void {
+  kill(actor: Addressed): void {
     void this.#threadOf(actor).terminate();
   }
 
   /** Lets a thread take no step for some time, as if a handler blocked it. */
-  stall(actor: AnyActor, forMs: number): void {
+  stall(actor: Addressed, forMs: number): void {
     this.#threadOf(actor).stalledUntilMs = this.clock.monotonicMs() + forMs;
   }
 
@@ -223,7 +220,7 @@ export class TestSystem {
   }
 
   /** Bytes in lanes into the actor's thread that have arrived and were not read. Lanes that the thread does not know yet do not count. */
-  waitingBytes(actor: AnyActor, lane: Lane): number {
+  waitingBytes(actor: Addressed, lane: Lane): number {
     const { runtime } = this.#threadOf(actor);
     const pumps = this.#threads.relay.pumpsTo(runtime.self, lane);
     return pumps.reduce((sum, { route, arrivedBytes }) => (runtime.transmitter.peerAt(threadOf(route.from)) === route.from ? sum + arrivedBytes : sum), 0);
@@ -243,9 +240,9 @@ export class TestSystem {
     this.#threads.close();
   }
 
-  #threadOf(actor: AnyActor): TestThread {
+  #threadOf(actor: Addressed): TestThread {
     const thread = this.#threads.at(threadOf(actor.address));
-    if (thread === undefined) throw new SpillwayError('actor_unknown', `The thread of ${actor.name} has ended.`);
+    if (thread === undefined) throw new SpillwayError('actor_unknown', `The thread of ${formatAddress(actor.address)} has ended.`);
     return thread;
   }
 }

@@ -19,7 +19,7 @@ describe('the application, like an actor,', () => {
     const takeOff = await system.onDeadLetter((letter) => void letters.push(letter));
     // What waits for an actor when it fails is lost.
     const gate = light.gate();
-    gone.tell('wait' as never, { path: gate.path } as never);
+    gone.tell('wait', { path: gate.path });
     gone.tell('note', { number: 1 });
     gone.tell('note', { number: 2 });
     await until(() => system.inspect().threads.find(({ name }) => name === 'bereaved')!.actors.some(({ level }) => level === 2), 'two notes wait');
@@ -46,15 +46,14 @@ describe('the application, like an actor,', () => {
     const actor = await light.spawn();
     const scope = light.system.scope();
     const gate = light.gate();
-    const cancelled = actor.ask('wait', { path: light.gate().path }, { ...ask, scope }).catch((error: unknown) => error);
-    const other = actor.ask('notes', {}, ask);
+    const cancelled = actor.ask('wait', { path: gate.path }, { ...ask, scope }).catch((error: unknown) => error);
     actor.tell('note', { number: 1 }, { scope });
+    actor.tell('note', { number: 2 });
+    const counted = actor.ask('notes', {}, ask);
     scope.cancel('enough');
-    expect(await cancelled).toMatchObject({ code: 'scope_cancelled' });
+    expect(await cancelled).toMatchObject({ code: 'ask_cancelled' });
     gate.open();
-    const { system } = light;
-    await system.terminate(actor.name);
-    await expect(other).rejects.toMatchObject({ code: 'actor_stopped' });
+    expect(await counted).toMatchObject({ count: 1 });
   });
 
   test('is told once of the end of an actor, and not of its restart', async () => {
@@ -70,7 +69,7 @@ describe('the application, like an actor,', () => {
     actor.tell('crash', {});
     await until(() => ends.length > 0, 'the light actor has ended with its thread');
     expect((await actor.ask('notes', {}, ask)).incarnation).toBe(2);
-    expect(ends).toMatchObject([['child', { address: child.address, reason: 'crashed' }]]);
+    expect(ends).toMatchObject([['child', { address: child.address }]]);
     await system.terminate('watched');
     await until(() => ends.length === 2, 'the actor has ended for good');
     expect(ends[1]).toMatchObject(['actor', { address: actor.address }]);

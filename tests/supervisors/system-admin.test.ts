@@ -55,6 +55,14 @@ describe('an administrative client', () => {
     guardian.close();
   });
 
+  test('reaches the thread of a light actor by the name that it has registered', async () => {
+    const actor = await light.spawnOn(await light.spawn());
+    await actor.ask('register', { name: 'registered' }, ask);
+    const admin = await light.system.admin('registered');
+    expect((await admin.memory()).usage.heapUsed).toBeGreaterThan(0);
+    admin.close();
+  });
+
   test('of nobody is refused', async () => {
     await expect(light.system.admin('nobody')).rejects.toMatchObject({ code: 'actor_unknown', details: { name: 'nobody' } });
   });

@@ -21,6 +21,8 @@ export const puppetProtocol = defineProtocol('puppet', {
   block: { request: { properties: { gate: { type: 'string' } } } },
   /** Throws a SpillwayError, or a defect if `code` is empty. */
   fail: { request: { properties: { code: { type: 'string' } } }, reply: { properties: {} } },
+  /** Ends its thread without a word. */
+  exit: { request: { properties: { code: { type: 'string' } } }, reply: { properties: {} } },
   /** Answers with what its protocol does not permit. */
   answerWrongly: { request: { properties: {} }, reply: text },
   /** Put aside as long as the puppet is closed; then recorded and answered. */

@@ -67,6 +67,7 @@ function handlersOf(context: ActorContext, state: PuppetState): Handlers<PuppetS
       if (code !== '') throw new SpillwayError(code, 'told to fail');
       throw new Error('told to crash');
     },
+    exit: () => process.exit(3),
     answerWrongly: () => ({ text: 7 as unknown as string }),
     later({ text }) {
       if (!state.isOpen) {

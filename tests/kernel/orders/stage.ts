@@ -2,8 +2,8 @@
  * What a scenario plays on: a test system whose order a seed decides, actors that stand on threads by seed, and
  * a list of what was violated. The scenario's own choices come from the seed too.
  */
-import { seededRandom, threadOf, type ActorContext, type ActorDefinition, type ActorRef, type ProtocolSpec, type Random } from '../../../kernel/index.ts';
-import { createTestSystem, type AnyActor, type TestSpawnOptions, type TestSystem, type TestSystemOptions } from '../../../kernel/testkit/index.ts';
+import { seededRandom, threadOf, type Addressed, type ActorContext, type ActorDefinition, type ActorRef, type ProtocolSpec, type Random } from '../../../kernel/index.ts';
+import { createTestSystem, type TestSpawnOptions, type TestSystem, type TestSystemOptions } from '../../../kernel/testkit/index.ts';
 
 export interface Scenario {
   readonly name: string;
@@ -29,7 +29,7 @@ export class Stage {
   readonly system: TestSystem;
   readonly random: Random;
   readonly violations: string[] = [];
-  #threads: AnyActor[] = [];
+  #threads: Addressed[] = [];
 
   constructor(system: TestSystem) {
     this.system = system;
@@ -65,18 +65,18 @@ export class Stage {
     return list[this.random.int(list.length)]!;
   }
 
-  lives(actor: AnyActor): boolean {
+  lives(actor: Addressed): boolean {
     return this.system.inspect().threads.some(({ id }) => id === threadOf(actor.address));
   }
 
   /** Ends the actor's thread, if it lives. */
-  kill(actor: AnyActor): boolean {
+  kill(actor: Addressed): boolean {
     if (!this.lives(actor)) return false;
     this.system.kill(actor);
     return true;
   }
 
-  stall(actor: AnyActor): void {
+  stall(actor: Addressed): void {
     if (this.lives(actor)) this.system.stall(actor, 1 + this.random.int(80));
   }
 
@@ -124,8 +124,9 @@ export async function playOrder(scenario: Scenario, seed: number, keepTrace = fa
 /** What holds of every system that has come to rest. */
 function judgeBooks({ system, violations }: Stage): void {
   violations.push(...system.imbalances());
-  for (const { name, asks, hasWork } of system.inspect().threads) {
+  for (const { name, asks, hasWork, isHeldUp } of system.inspect().threads) {
     if (asks > 0) violations.push(`${name} has ${asks} asks that have not ended.`);
+    if (isHeldUp) violations.push(`${name} has something to send at quiet.`);
     if (hasWork) violations.push(`${name} has work at quiet.`);
   }
 }

@@ -1,4 +1,5 @@
 /** Spawned actors, their ends, and who hears of them: docs/reference/semantics.md. */
+import { CLOSED } from 'atomics-ring-buffer';
 import { describe, expect, test } from 'vitest';
 import { until } from '../condition.ts';
 import { PLACEMENTS, SPAWNED, addressOf, useStage, type Placement, type Puppet } from './stage.ts';
@@ -170,18 +171,37 @@ describe.each(SPAWNED)('of an actor that is %s', (placement) => {
   });
 });
 
-test('[S67] a thread that fails takes its spawned actors with it, and their watchers and links hear it', async () => {
-  const thread = await stage.thread();
-  const child = await stage.spawn(thread);
-  const [watcher, linked] = [await stage.spawn(stage.south), await stage.spawn(stage.south)];
-  for (const each of [watcher, linked]) await stage.link(each, child);
-  await watcher.do('watch', child.address, 'child');
-  await watcher.do('watch', linked.address, 'linked');
-  await linked.do('link', child.address);
-  for (const each of [watcher, linked]) await stage.link(each, child);
-  await watcher.ask(thread, 'fail', { code: '' });
-  await thread.hasLives(2); console.log(await watcher.log(), await linked.do('life').catch((e: unknown) => String(e)), await thread.do('life'), child.address, linked.address);
-  expect((await watcher.logged(2)).toSorted()).toEqual(['ended child crashed its thread ended', expect.stringMatching(/^ended linked crashed/)]);
-  await thread.hasLives(2);
-  expect(await watcher.tell(child, 'note', { number: 1 })).not.toBe(0);
+test('[S67] what a failure takes along is stopped; what a thread takes along that ends without a word has crashed', async () => {
+  for (const [how, childEnd, linkedEnd] of [['fail', /^ended child stopped$/, undefined], ['exit', /^ended child crashed its thread ended$/, /^ended linked crashed/]] as const) {
+    const thread = await stage.thread();
+    const child = await stage.spawn(thread);
+    const [watcher, linked] = [await stage.spawn(stage.south), await stage.spawn(stage.south)];
+    for (const each of [watcher, linked]) await stage.link(each, child);
+    await watcher.do('watch', child.address, 'child');
+    await watcher.do('watch', linked.address, 'linked');
+    await linked.do('link', child.address);
+    for (const each of [watcher, linked]) await stage.link(each, child);
+    await watcher.ask(thread, how, { code: '' });
+    const ends = await watcher.logged(linkedEnd === undefined ? 1 : 2);
+    expect(ends).toContainEqual(expect.stringMatching(childEnd));
+    if (linkedEnd !== undefined) expect(ends).toContainEqual(expect.stringMatching(linkedEnd));
+    else expect(await linked.do('life')).toBe(1);
+    await thread.hasLives(2);
+    expect(await watcher.tell(child, 'note', { number: 1 })).toBe(CLOSED);
+  }
+});
+
+test('[S14] an address of a spawned actor is not given to another, not even when its thread has left', async () => {
+  const sender = await stage.spawn(stage.north);
+  const former = await stage.thread();
+  const child = await stage.spawn(former);
+  await stage.link(sender, child);
+  await stage.system.terminate(former.thread);
+  const next = await stage.thread();
+  const nextChild = await stage.spawn(next);
+  expect(nextChild.address >>> 22).toBe(child.address >>> 22);
+  expect(nextChild.address).not.toBe(child.address);
+  expect(await sender.ask(nextChild, 'echo', { text: 'to the next' })).toEqual({ answer: { text: 'to the next', life: 1 } });
+  expect(await sender.ask(child, 'echo', { text: 'to the former' })).toMatchObject({ code: 'actor_stopped', mayHaveBeenHandled: false });
+  expect(await nextChild.log()).toEqual(['echo to the next']);
 });

@@ -14,6 +14,7 @@ export const lightProtocol = defineProtocol('light', {
   wait: { request: { properties: { path: { type: 'string' } } }, reply: { properties: {} } },
   /** Tells another actor, by its address, so many notes. */
   tellNotes: { request: { properties: { to: { type: 'uint32' }, count: { type: 'uint32' } } }, reply: { properties: {} } },
+  register: { request: { properties: { name: { type: 'string' } } }, reply: { properties: {} } },
   join: { request: { properties: { group: { type: 'string' } } }, reply: { properties: {} } },
   /** Makes actors of the same kind on its thread, named `child-0` and so on. */
   spawn: {
@@ -62,6 +63,10 @@ export const light = defineActor<typeof lightProtocol.spec, LightArgs | undefine
             for (let number = 0; number < notes; number++) await ref.send('note', { number }, { deadlineMs: 20_000 });
             return {};
           })();
+        },
+        async register({ name }) {
+          await context.register(name);
+          return {};
         },
         async join({ group }) {
           await (await context.group(group, lightProtocol)).join();

@@ -117,7 +117,7 @@ export const behaviour: Scenario = {
       target.tell(stage.pick(['open', 'close'] as const), {});
       await stage.wander();
     }
-    await stage.quiet();
+    await stage.system.advance(1_000);
     target.tell('open', {});
     await stage.quiet();
     stage.require(log.handled.join() === log.arrived.join(), `arrived ${log.arrived.join(' ')}, handled ${log.handled.join(' ')}.`);

@@ -67,6 +67,10 @@ export const groups: Scenario = {
       const { addresses } = await stage.system.run(each.ask('members', {}, { deadlineMs: 1_000 }));
       stage.require(addresses.toSorted((a, b) => a - b).join() === expected, `${each.name} knows the members ${addresses.join()}; there are ${expected}.`);
     }
+    // The first message to a thread that it has no link to is refused, while the link is made.
+    living[0]?.tell('publish', { number: 0 });
+    await stage.quiet();
+    for (const news of truth.news.values()) news.length = 0;
     living[0]?.tell('publish', { number: 1 });
     await stage.quiet();
     for (const address of truth.joined) stage.require(truth.news.get(address)?.length === 1, `the member ${address} has ${truth.news.get(address)?.length} copies of one message.`);

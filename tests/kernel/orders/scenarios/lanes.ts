@@ -1,6 +1,5 @@
 /** Control is handled before data, looked at anew before every message. */
-import { defineActor, defineProtocol } from '../../../../kernel/index.ts';
-import type { AnyActor } from '../../../../kernel/testkit/index.ts';
+import { defineActor, defineProtocol, threadOf, type Addressed } from '../../../../kernel/index.ts';
 import { dawdle, type Scenario, type Stage } from '../stage.ts';
 
 const protocol = defineProtocol('busy', { work: { request: { properties: {} } }, urgent: { lane: 'control', request: { properties: {} } } });
@@ -8,7 +7,7 @@ const neighbourProtocol = defineProtocol('neighbour', { go: { request: { propert
 
 interface Watchful {
   readonly stage: Stage;
-  self: AnyActor | undefined;
+  self: Addressed | undefined;
   /** Control messages from its own thread that it has not handled. */
   urgentHere: number;
 }
@@ -25,7 +24,7 @@ const busy = defineActor<typeof protocol.spec, Watchful>({
         await dawdle(context);
       },
       async urgent(_, { from }) {
-        if (from >>> 22 === context.self >>> 22) watchful.urgentHere--;
+        if (threadOf(from) === threadOf(context.self)) watchful.urgentHere--;
         await dawdle(context);
       },
     },

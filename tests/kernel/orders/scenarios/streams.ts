@@ -20,6 +20,8 @@ interface Flow {
 interface Flows {
   readonly stage: Stage;
   readonly flows: Flow[];
+  /** With its timers end the waits of a stream that is in the middle of one, and its generator stays there. */
+  hasCrashes: boolean;
 }
 
 const source = defineActor<typeof protocol.spec, Flows>({
@@ -46,7 +48,8 @@ const source = defineActor<typeof protocol.spec, Flows>({
   }),
 });
 
-async function read({ stage, flows }: Flows, from: Source, dawdleHere: () => Promise<void>): Promise<void> {
+async function read(known: Flows, from: Source, dawdleHere: () => Promise<void>): Promise<void> {
+  const { stage, flows } = known;
   const { random } = stage;
   const key = flows.length;
   const flow: Flow = { produced: 0, taken: 0, demand: 1 + random.int(6), hasEnded: false, isReleased: false, hasBegun: false };
@@ -54,6 +57,7 @@ async function read({ stage, flows }: Flows, from: Source, dawdleHere: () => Pro
   const to = random.int(12);
   const takes = random.int(3) === 0 ? random.int(8) : Infinity;
   const way = random.int(3) === 0 ? stage.pick(['refuse', 'crash'] as const) : 'end';
+  if (way === 'crash') known.hasCrashes = true;
   let next = 0;
   try {
     for await (const { number } of from.stream('count', { key, to, way }, { deadlineMs: 50_000, demand: flow.demand })) {
@@ -80,7 +84,7 @@ export const streams: Scenario = {
   name: 'streams',
   promise: 'A stream gives its items in order, at most as many ahead as were asked for, and ends on both sides.',
   async play(stage) {
-    const flows: Flows = { stage, flows: [] };
+    const flows: Flows = { stage, flows: [], hasCrashes: false };
     const sources = [await stage.spawnThread('source-1', source, flows)];
     sources.push(await stage.system.spawn('source-2', source, flows, { thread: sources[0]!, onFailure: () => 'restart' }));
     const readers = [await stage.spawnThread('reader-1', reader, flows), await stage.system.spawn('reader-2', reader, flows, { thread: sources[0]! })];
@@ -92,11 +96,11 @@ export const streams: Scenario = {
       if (stage.chance(0.1)) stage.kill(sources[0]!);
     }
     await stage.quiet();
-    const hasKills = stage.system.ends.length > 0;
+    const isWhole = !flows.hasCrashes && stage.system.ends.length === 0;
     for (const [key, { hasEnded, hasBegun, isReleased, taken, produced }] of flows.flows.entries()) {
       stage.require(hasEnded, `stream ${key} has not ended for its reader.`);
       stage.require(taken <= produced, `stream ${key} gave ${taken} of ${produced} items.`);
-      if (!hasKills && hasBegun) stage.require(isReleased, `stream ${key} was not released at its source.`);
+      if (isWhole && hasBegun) stage.require(isReleased, `stream ${key} was not released at its source.`);
     }
     for (const { name, streams: open } of stage.system.inspect().threads) stage.require(open === 0, `${name} has ${open} streams open at quiet.`);
   },
