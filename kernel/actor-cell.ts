@@ -5,6 +5,7 @@ import type { Behaviour } from './actor.ts';
 import { KERNEL_SLOT, placeOf, slotOf, type Address } from './address.ts';
 import { DEAD_LETTERED, EXPIRED, SHED, type Board } from './board.ts';
 import type { MessageContext } from './handlers.ts';
+import type { Handling } from './handling.ts';
 import type { Letter } from './letter.ts';
 import { MAILBOX_MODES, Mailbox, type MailboxMode, type MailboxObserver, type MailboxSpec, type ShedReason } from './mailbox/mailbox.ts';
 import type { Protocol, ProtocolSpec } from './protocol.ts';
@@ -21,8 +22,8 @@ export interface CellHost {
   readonly board: Board;
   /** A message came to its end without its handler. */
   deadLetter(letter: Letter, reason: DeadLetterReason | ShedReason, cell: ActorCell): void;
-  /** The mailbox gave up an ask, whose asker is told. */
-  refuseShed(letter: Letter, reason: ShedReason, cell: ActorCell): void;
+  /** Tells askers. */
+  readonly handling: Pick<Handling, 'refuseShed'>;
 }
 
 /** Control messages that may wait for one actor, for instance while it starts. */
@@ -207,7 +208,7 @@ export class ActorCell implements MailboxObserver<Letter> {
   shed(letter: Letter, reason: ShedReason): void {
     this.#host.board.count(this.place, reason === 'expired' ? EXPIRED : SHED);
     this.#host.deadLetter(letter, reason, this);
-    if (letter.expectsAnswer) this.#host.refuseShed(letter, reason, this);
+    if (letter.expectsAnswer) this.#host.handling.refuseShed(letter, reason, this);
   }
 
   modeChanged(_from: MailboxMode, to: MailboxMode): void {

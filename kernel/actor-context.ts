@@ -1,6 +1,6 @@
 /** What an actor is given to work with: its own view of its thread. One object for each actor, with nothing in it that it does not use. */
 import type { SharedCounters } from 'atomics-ring-buffer';
-import type { ActorCell, AnyHandlers } from './actor-cell.ts';
+import type { ActorCell } from './actor-cell.ts';
 import { ActorRef, type Addressed, type Courier } from './actor-ref.ts';
 import type { SpawnOptions } from './actor-table.ts';
 import type { ActorContext, ActorDefinition } from './actor.ts';
@@ -137,8 +137,8 @@ export class CellContext implements ActorContext {
 
   // ---- behaviour
 
-  become(handlers: Handlers<never>): Handlers<never> {
-    const former = this.#cell.handlers as Handlers<never>;
+  become<Spec extends ProtocolSpec>(handlers: Handlers<Spec>): Handlers<Spec> {
+    const former = this.#cell.handlers as Handlers<Spec>;
     this.#cell.handlers = handlers;
     return former;
   }

@@ -6,9 +6,10 @@
  * decides; the kernel only does it: the actor keeps its address and its mailbox.
  */
 import Denque from 'denque';
-import { ActorCell, type AnyHandlers, type AnyMailboxSpec, type CellHost } from './actor-cell.ts';
+import { ActorCell, type AnyMailboxSpec, type CellHost } from './actor-cell.ts';
 import type { ActorDefinition, Behaviour, StopReason } from './actor.ts';
 import { BOARD_PLACES, FIRST_SPAWNED_PLACE, addressOf, isSpawned, placeOf, spawnedSlot } from './address.ts';
+import type { Asks } from './asks.ts';
 import type { Board } from './board.ts';
 import { SpillwayError } from './errors.ts';
 import type { Handling } from './handling.ts';
@@ -16,6 +17,7 @@ import type { Log } from './log.ts';
 import { completeMailboxSpec } from './mailbox/mailbox-spec.ts';
 import type { ProtocolSpec } from './protocol.ts';
 import type { RunQueue } from './run-queue.ts';
+import type { Streams } from './streams.ts';
 import type { ThreadBlock } from './thread-block.ts';
 
 /** How an actor came to its end. */
@@ -39,14 +41,16 @@ export interface TableHost extends CellHost {
   readonly thread: number;
   readonly block: ThreadBlock;
   readonly handling: Handling;
+  readonly streams: Streams;
+  readonly asks: Asks;
   readonly queue: RunQueue;
   log(actor: string): Log;
   /** Starts the actor's behaviour: gives it its context and calls its definition. */
   behaviourOf(cell: ActorCell, definition: ActorDefinition, args: unknown, incarnation: number): Behaviour<ProtocolSpec> | Promise<Behaviour<ProtocolSpec>>;
-  /** A life of the actor is over: the streams that it gives end with this code, and those that it takes. */
-  endStreams(cell: ActorCell, code: 'actor_stopped' | 'actor_restarted'): void;
   /** An actor has ended; those who watch it are told. */
   onEnd(cell: ActorCell, end: ActorEnd): void;
+  /** Makes the loop look again. */
+  wake(): void;
   /** The thread's own actor has failed. */
   onThreadDefect(error: unknown): void;
 }
@@ -187,6 +191,8 @@ export class ActorTable {
     for (let waiting = cell.controlLevel; waiting > 0; waiting--) this.#host.queue.scheduleControl(cell);
     this.#host.queue.schedule(cell);
     this.#host.queue.scheduleTelemetry(cell);
+    // It may have started by itself, while its thread's loop slept.
+    this.#host.wake();
   }
 
   /** An actor has failed. The thread's own ends its thread. */
@@ -284,7 +290,9 @@ export class ActorTable {
     }
     cell.inFlight = undefined;
     cell.busy = false;
-    this.#host.endStreams(cell, code);
+    // The streams that it gives, and those that it takes.
+    this.#host.streams.endOf(cell, code);
+    this.#host.asks.askerEnded(cell.address);
   }
 
   #endTimers(cell: ActorCell): void {
@@ -328,6 +336,6 @@ export class ActorTable {
 /** So many places rest before one is taken again: few enough for the board to stay small, enough for an address not to come back soon. */
 const MIN_FREE_PLACES = 8_192;
 
-export function textOf(error: unknown): string {
+function textOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

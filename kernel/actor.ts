@@ -75,7 +75,7 @@ export interface ActorContext {
   // ---- behaviour
 
   /** Changes how messages are handled, from the next one on. @returns the handlers until now */
-  become(handlers: Handlers<never>): Handlers<never>;
+  become<Spec extends ProtocolSpec>(handlers: Handlers<Spec>): Handlers<Spec>;
   /** Puts the message in hand aside. @throws SpillwayError `stash_undeclared`, `stash_full` */
   stash(): void;
   /** Puts what was stashed in front of what waits, in its order. @returns how many there were */

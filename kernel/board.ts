@@ -19,6 +19,8 @@ import { BOARD_PLACES } from './address.ts';
 
 export const ACTOR_STATES = ['vacant', 'starting', 'running', 'stopping'] as const;
 export type ActorState = (typeof ACTOR_STATES)[number];
+const VACANT = ACTOR_STATES.indexOf('vacant');
+const STOPPING = ACTOR_STATES.indexOf('stopping');
 
 /** Counts of an entry, in the order of their places. */
 export const ACTOR_COUNTS = ['arrived', 'handled', 'failed', 'shed', 'expired', 'deadLettered'] as const;
@@ -136,7 +138,7 @@ export class Board {
     this.count(place, DEAD_LETTERED, open);
     this.setState(place, 'vacant');
     this.setLevel(place, 0);
-    // Who is refused looks why, and finds that nobody is here; see `isVacant`.
+    // Who is refused looks why, and finds that nobody is here; see `hasLeft`.
     this.setMode(place, 0, true);
     return open;
   }
@@ -179,14 +181,15 @@ export class Board {
     return open;
   }
 
-  /** Whether the last one has left. */
-  isVacant(place: number): boolean {
-    return (this.#i32[(place << 5) + STATE]! & 0xff) === 0;
+  /** Whether the last one has left, or is about to. */
+  hasLeft(place: number): boolean {
+    const state = this.#i32[(place << 5) + STATE]! & 0xff;
+    return state === VACANT || state === STOPPING;
   }
 
   /** Whether nobody is here, or somebody who has nothing to do: nothing waits, nothing is in hand, nothing is refused. */
   isQuiet(place: number): boolean {
-    if (this.isVacant(place)) return true;
+    if ((this.#i32[(place << 5) + STATE]! & 0xff) === VACANT) return true;
     return this.#i32[(place << 5) + LEVEL] === 0 && this.#i32[(place << 5) + MODE] === 0 && this.openMessages(place) === 0;
   }
 

@@ -12,6 +12,7 @@ import { SpillwayError } from './errors.ts';
 import { briefFailure, failureCodec, toFailure } from './failure.ts';
 import type { Lane } from './lanes.ts';
 import type { Letter } from './letter.ts';
+import type { ShedReason } from './mailbox/mailbox.ts';
 import { Outbox } from './outbox.ts';
 import type { RunQueue } from './run-queue.ts';
 import type { Streams } from './streams.ts';
@@ -137,7 +138,7 @@ export class Handling {
       }
       return;
     }
-    this.outbox.send(() => {
+    this.outbox.send(threadOf(letter.from), letter.lane, () => {
       try {
         const result = this.sendBack(letter.lane, wire.REPLY_KIND, letter, message.reply, value);
         if (result !== TOO_LONG) return this.#isSettled(result);
@@ -156,8 +157,8 @@ export class Handling {
     // Whoever ends the actor for it answers what else it had in its hands.
     this.#host.onDefect(error, cell);
     if (isAnswered) return;
-    const code = isThread || cell.state === 'starting' ? 'actor_restarted' : 'actor_stopped';
-    this.refuse(letter, new SpillwayError(code, `Actor ${cell.name} failed while it had the message.`), true, isThread);
+    const comesAgain = isThread || cell.state === 'starting';
+    this.refuse(letter, new SpillwayError(comesAgain ? 'actor_restarted' : 'actor_stopped', `Actor ${cell.name} failed while it had the message.`), true, isThread);
   }
 
   /** Answers an ask with an error; a tell has nobody to tell it to. */
@@ -165,6 +166,13 @@ export class Handling {
     // The end of a whole thread is told to its peers, who end the asks that it had taken.
     if (isLeftToPeerDown && threadOf(letter.from) !== this.#host.thread) return;
     this.refuseUnread(letter.lane, letter, error, mayHaveBeenHandled);
+  }
+
+  /** A mailbox gave up an ask by its policy. */
+  refuseShed(letter: Letter, reason: ShedReason, { name }: ActorCell): void {
+    const refusal = new SpillwayError('ask_refused', `The mailbox of actor ${name} gave the message up (${reason}); try again later.`);
+    // In a turn of its own: what came from this thread and was shed at once is not pending yet.
+    queueMicrotask(() => this.refuse(letter, refusal, false));
   }
 
   /** The same for a record that no letter was made of. */
@@ -176,7 +184,7 @@ export class Handling {
       this.#host.asks.failHere(envelope, failure);
       return;
     }
-    this.outbox.send(() => {
+    this.outbox.send(threadOf(envelope.from), lane, () => {
       let result = this.sendBack(lane, wire.FAILURE_KIND, envelope, failureCodec, failure);
       if (result === TOO_LONG) {
         failure = briefFailure(error, mayHaveBeenHandled);

@@ -142,7 +142,7 @@ export class Post {
       };
       const timer = this.#host.after(deadlineMs, done);
       signal?.addEventListener('abort', done);
-      void this.#host.connected(to).then(done);
+      void this.#host.connected(to).finally(done);
     });
   }
 

@@ -131,7 +131,7 @@ export class Streams {
   #end(letter: Letter): void {
     const { asks, handling, thread } = this.#host;
     if (threadOf(letter.from) === thread) asks.settleHere(letter, undefined);
-    else handling.outbox.send(() => isSettled(handling.sendBack(letter.lane, REPLY_KIND, letter, undefined, undefined)));
+    else handling.outbox.send(threadOf(letter.from), letter.lane, () => isSettled(handling.sendBack(letter.lane, REPLY_KIND, letter, undefined, undefined)));
   }
 
   /** Resolves once the item is in its lane. */
@@ -144,7 +144,7 @@ export class Streams {
       return undefined;
     }
     return new Promise((resolve, reject) => {
-      handling.outbox.send(() => {
+      handling.outbox.send(threadOf(letter.from), letter.lane, () => {
         try {
           const result = handling.sendBack(letter.lane, ITEM_KIND, letter, message.item, value);
           if (result === TOO_LONG) throw new SpillwayError('message_too_large', `An item of ${message.name} is longer than its lane takes.`);

@@ -18,14 +18,12 @@ import { Connecting } from './connecting.ts';
 import { DeadLetters, type LostReason } from './dead-letters.ts';
 import { Dispatcher } from './dispatcher.ts';
 import type { CancelScope } from './flow/cancel-scope.ts';
-import { SpillwayError } from './errors.ts';
 import { Handling, type HandlingHost } from './handling.ts';
 import { kernelProtocol, type KernelSpec } from './kernel-protocol.ts';
 import type { Lane } from './lanes.ts';
 import type { Letter } from './letter.ts';
 import { attachReceiver, type PeerLink } from './link.ts';
 import { createLog, postLog, type Log, type LogLevel, type LogRecord } from './log.ts';
-import type { ShedReason } from './mailbox/mailbox.ts';
 import { Post, Sender, type PostHost } from './post.ts';
 import type { Protocol, ProtocolSpec } from './protocol.ts';
 import { Receiver, type ReceiverHost } from './receiver.ts';
@@ -256,12 +254,6 @@ export class ThreadRuntime implements BondHost, HandlingHost, PostHost, Receiver
     return this.#options.behaviourOf(cell, definition, args, incarnation);
   }
 
-  refuseShed(letter: Letter, reason: ShedReason, { name }: ActorCell): void {
-    const refusal = new SpillwayError('ask_refused', `The mailbox of actor ${name} gave the message up (${reason}); try again later.`);
-    // In a turn of its own: what came from this thread and was shed at once is not pending yet.
-    queueMicrotask(() => this.handling.refuse(letter, refusal, false));
-  }
-
   deadLetter(letter: Letter, reason: LostReason, cell: ActorCell): void {
     this.#deadLetters.lost(letter, reason, cell);
   }
@@ -272,11 +264,6 @@ export class ThreadRuntime implements BondHost, HandlingHost, PostHost, Receiver
 
   onThreadDefect(error: unknown): void {
     this.#options.onDefect(error);
-  }
-
-  endStreams(cell: ActorCell, code: 'actor_stopped' | 'actor_restarted'): void {
-    this.streams.endOf(cell, code);
-    this.asks.askerEnded(cell.address);
   }
 
   onEnd(cell: ActorCell, end: ActorEnd): void {
@@ -309,7 +296,7 @@ export class ThreadRuntime implements BondHost, HandlingHost, PostHost, Receiver
   tell(thread: number, name: keyof KernelSpec & string, notice: Record<string, unknown>, onClosed?: () => void): void {
     const to = addressOf(thread, KERNEL_SLOT);
     const message = kernelProtocol.message(name);
-    this.handling.outbox.send(() => {
+    this.handling.outbox.send(thread, 'control', () => {
       const result = this.#courier.tell(to, message, notice);
       if (result === CLOSED) onClosed?.();
       // Not in the outbox, where the request for the link itself would stand behind it.

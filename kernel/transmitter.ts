@@ -99,7 +99,7 @@ export class Transmitter {
     const isMessage = kind >= FIRST_MESSAGE_KIND;
     // Nothing goes to an actor that has left, even if another lives in its place.
     if (peer.address !== envelope.to && slot !== KERNEL_SLOT && !isSpawned(slot)) return CLOSED;
-    if (isMessage && lane === 'data' && peer.board.refuses(placeOf(slot))) return this.#refused(peer.board.isVacant(placeOf(slot)) ? CLOSED : BACK_PRESSURED);
+    if (isMessage && lane === 'data' && peer.board.refuses(placeOf(slot))) return this.#refused(peer.board.hasLeft(placeOf(slot)) ? CLOSED : BACK_PRESSURED);
     const producer = peer.lanes[lane];
     const valueBytes = codec === undefined ? 0 : codec.byteLength(value);
     const headBytes = envelopeBytes(envelope);

@@ -2,7 +2,6 @@
  * Runs one actor alone, without a thread and without a system: its start, then handler after handler as the test
  * calls them. For what an actor does with a message; what messages do on their way is test-system.ts.
  */
-import type { AnyHandlers } from '../actor-cell.ts';
 import type { ActorDefinition, Behaviour, StopReason } from '../actor.ts';
 import type { Address } from '../address.ts';
 import { SpillwayError } from '../errors.ts';
@@ -44,20 +43,25 @@ export class Invocation<Spec extends ProtocolSpec> {
   readonly #definition: ActorDefinition<Spec, never>;
   #stash: (() => Promise<unknown>)[] = [];
   #unstashed: Promise<unknown> = Promise.resolve();
+  /** Settled, and never rejected, once the latest call has come to its end. */
+  #inHand: Promise<unknown> = Promise.resolve();
 
   /** Use `invoke`. */
   constructor(definition: ActorDefinition<Spec, never>, context: InvokedContext, behaviour: Behaviour<Spec>) {
     this.#definition = definition;
     this.context = context;
     this.#behaviour = behaviour;
-    context.handlers = behaviour.handlers as AnyHandlers;
+    context.handlers = behaviour.handlers;
     context.unstash = () => {
       const again = this.#stash;
       this.#stash = [];
       // After the message in hand, one after the other.
-      this.#unstashed = this.#unstashed.then(async () => {
+      const former = this.#unstashed;
+      this.#unstashed = (async () => {
+        await former;
+        await this.#inHand;
         for (const run of again) await run();
-      });
+      })();
       return again.length;
     };
   }
@@ -76,7 +80,9 @@ export class Invocation<Spec extends ProtocolSpec> {
     message.validate(request);
     const handled = message.copyRequest(request);
     if (message.lane !== 'control') this.context.restartReceiveTimeout();
-    const result = await this.#handle(name, handled, this.#messageOf(options));
+    const pending = this.#handle(name, handled, this.#messageOf(options));
+    this.#inHand = pending.catch(() => {});
+    const result = await pending;
     await this.#unstashed;
     if (result === STASHED) return undefined as Outcome<Spec, Name>;
     if (message.item === undefined) return message.copyReply(result) as Outcome<Spec, Name>;
@@ -145,5 +151,5 @@ export async function invoke<Spec extends ProtocolSpec, Args>(definition: ActorD
   const { name = definition.protocol.name, clock = new ManualClock(), random = seededRandom(1), answer = () => undefined } = options;
   const context = new InvokedContext(definition as unknown as ActorDefinition, { name, clock, random, answer });
   const behaviour = await definition.start(context, args);
-  return new Invocation(definition as unknown as ActorDefinition<Spec, never>, context, behaviour);
+  return new Invocation(definition, context, behaviour);
 }

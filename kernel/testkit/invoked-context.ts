@@ -136,7 +136,7 @@ export class InvokedContext implements ActorContext {
       return (async function* () {
         yield* items ?? [];
         return undefined;
-      })() as unknown as AsyncIterableIterator<unknown, undefined>;
+      })();
     },
     levelOf: () => undefined,
   };
@@ -195,9 +195,9 @@ export class InvokedContext implements ActorContext {
 
   // ---- behaviour
 
-  become(handlers: Handlers<never>): Handlers<never> {
+  become<Spec extends ProtocolSpec>(handlers: Handlers<Spec>): Handlers<Spec> {
     const former = this.handlers as Handlers<never>;
-    this.handlers = handlers as AnyHandlers;
+    this.handlers = handlers;
     return former;
   }
 

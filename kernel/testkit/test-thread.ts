@@ -104,7 +104,7 @@ export class TestThread implements ThreadWorker {
     const { transmitter, thread } = this.runtime;
     for (const pump of this.#relay.pumpsFrom(thread)) pump.flush();
     // Whatever of its code goes on finds nobody any more.
-    for (const peer of [...transmitter.peers]) transmitter.remove(transmitter.peerAt(peer)!);
+    for (const peer of Array.from(transmitter.peers)) transmitter.remove(transmitter.peerAt(peer)!);
   }
 
   // ---- its steps

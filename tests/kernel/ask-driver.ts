@@ -4,7 +4,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { SpillwayError, type CancelScope, type Random } from '../../kernel/index.ts';
-import { ACTS, CHILDREN, type Act, type Asked } from './actors/asked.ts';
+import { ACTS, CHILDREN, type Act, type Asked } from './asked-protocol.ts';
 
 /** All that may come of an ask here. `told_to_fail` is the handlers' own. */
 export const OUTCOMES = [
@@ -141,7 +141,7 @@ export async function drive({ targets, random, firstId, count, record, after }: 
   async function one(id: number): Promise<void> {
     const [target, isOwn, isLocal] = pick();
     const act = pickAct(isOwn, isLocal);
-    const order = { id, act, then: pickAct(false, true), ms: random.next() * (random.int(8) === 0 ? 60 : 4) };
+    const order = { id, act, onward: pickAct(false, true), ms: random.next() * (random.int(8) === 0 ? 60 : 4) };
     const deadlineMs = 1 + random.int(DEADLINE_MS_MAX);
     const cancel = new AbortController();
     const scope = targets.scope !== undefined && random.int(4) === 0 ? targets.scope() : undefined;

@@ -87,6 +87,7 @@ describe('a worker that ends', () => {
   test.each(['crash', 'exit'] as const)('ends every promise that waits for it, with a code (%s)', async (how) => {
     const actor = await spawn();
     const pending = Array.from({ length: 100 }, (_, number) => codeOf(number === 0 ? actor.ask('never', {}, ask) : actor.ask('echo', { number }, ask)));
+    await until(() => counters(actor).holding === 1, 'it has the first in its hands');
     actor.tell(how, {});
     const codes = await Promise.all(pending);
     expect(codes[0]).toBe('actor_restarted');

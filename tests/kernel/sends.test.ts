@@ -32,8 +32,18 @@ function watched(promise: Promise<unknown>): { readonly promise: Promise<unknown
   return watch;
 }
 
+/** Whether nothing waits for it, in its hands, its mailbox or its lanes. */
+function isQuiet(name: string): boolean {
+  const { lanes, actors } = system.inspect().threads.find((thread) => thread.name === name)!;
+  const entry = actors.find((actor) => actor.name === name);
+  if (entry === undefined) return false;
+  const { arrived, ...ended } = entry.counts;
+  return lanes.data.levelBytes === 0 && arrived === Object.values(ended).reduce((sum, count) => sum + count, 0);
+}
+
 /** Closes its gate and sends until there is no room; one number is then in its hands. @returns how many it has */
 async function fill(sink: Sink, name: SinkName = 'inLanes'): Promise<number> {
+  await until(() => isQuiet(sink.name), 'what came before has come to its end');
   await sink.ask('gate', { open: false }, ask);
   const before = (await taken(sink)).length;
   let count = 1;

@@ -153,15 +153,12 @@ describe('a stream to the application', () => {
   });
 
   test('ends at the deadline of an item, but not while nobody waits for one', async () => {
-    const deadlineMs = 100;
-    const stream = source.stream('patient', {}, { deadlineMs });
-    await stream.next();
-    await pause(deadlineMs * 2);
-    await expect(stream.next()).rejects.toMatchObject({ code: 'ask_deadline' });
-    const slow = numbers(20, { deadlineMs: 1_000, demand: 2 });
-    await slow.next();
-    await pause(1_200);
+    const deadlineMs = 1_000;
+    const [stream, slow] = [source.stream('patient', {}, { deadlineMs }), numbers(20, { deadlineMs, demand: 2 })];
+    await Promise.all([stream.next(), slow.next()]);
+    await pause(deadlineMs * 1.2);
     expect((await takeAll(slow)).items).toEqual(numbered(20).slice(1));
+    await expect(stream.next()).rejects.toMatchObject({ code: 'ask_deadline' });
   });
 
   test('whose item is longer than its lane takes ends with message_too_large', async () => {
@@ -181,13 +178,26 @@ describe('a stream to the application', () => {
     }
   });
 
+  test('that is not taken keeps nobody else from his answers', async () => {
+    const streams = upTo(8).map(() => source.stream('texts', { count: 40, characters: 20_000 }, { ...ask, demand: 32 }));
+    await Promise.all(streams.map((stream) => stream.next()));
+    const { ended } = counts(source);
+    const seen = viewer.ask('view', { of: source.name, message: 'numbers', count: 300, demand: 4, take: 300, stay: false }, ask);
+    // This thread takes nothing meanwhile, so that the lane to it is full.
+    const endMs = performance.now() + 10_000;
+    while (counts(source).ended === ended && performance.now() < endMs);
+    expect(counts(source).ended).toBe(ended + 1);
+    expect((await seen).numbers).toEqual(upTo(300));
+    for (const stream of streams) await stream.return?.();
+  });
+
   test('is refused beyond the streams that a thread gives at once, and taken again once one has ended', async () => {
     const streams = upTo(4_096).map(() => numbers(2, { demand: 1 }));
     await Promise.all(streams.map((stream) => stream.next()));
     await expect(numbers(2).next()).rejects.toMatchObject({ code: 'ask_refused' });
     await streams[0]!.return?.();
     await until(async () => (await takeAll(numbers(2))).items.length === 2, 'there is room again');
-    await Promise.all(streams.map((stream) => stream.return?.()));
+    for (const stream of streams) await stream.return?.();
   });
 
   test.each([0, -1, 1.5])('with a demand of %d is an error of the programmer', (demand) => {

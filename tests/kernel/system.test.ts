@@ -154,7 +154,8 @@ describe('an ask', () => {
 
   test('is refused while its lane is full, and a tell says BACK_PRESSURED', async () => {
     const before = settled(system.health(actor.name));
-    const busy = actor.ask('slow', { delayMs: 80 }, ask);
+    // Longer than it takes to fill the lane, also on a busy machine.
+    const busy = actor.ask('slow', { delayMs: 500 }, ask);
     let told = 0;
     let result = 0;
     while ((result = actor.tell('note', { number: told })) === 0) told++;

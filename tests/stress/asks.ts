@@ -3,7 +3,8 @@ import { setEnvironmentData } from 'node:worker_threads';
 import { seededRandom } from '../../kernel/index.ts';
 import { createSystem } from '../../supervisors/index.ts';
 import { AskRecord, afterOnEventLoop, drive } from '../kernel/ask-driver.ts';
-import { RECORD_KEY, askedProtocol, askerProtocol } from '../kernel/actors/asked.ts';
+import { RECORD_KEY, askerProtocol } from '../kernel/actors/asked.ts';
+import { askedProtocol } from '../kernel/asked-protocol.ts';
 import type { Report, Watch } from './run.ts';
 
 /** Asks of one round; each begins with actors of its own. */
@@ -11,6 +12,8 @@ const ROUND = 10_000;
 /** A round has two askers that are actors, and the application, which asks least. */
 const APPLICATION_PART = 0.2;
 const RUN_MS = 300_000;
+/** Room for some fifty asks, so that some are refused. */
+const LANE_BYTES = 4_096;
 
 const module = new URL('../kernel/actors/asked.ts', import.meta.url).href;
 
@@ -39,7 +42,7 @@ async function round(count: number, seed: number) {
   const system = await createSystem({ logLevel: 'error', supervisor: { intensity: 1e6, backoff: { minMs: 1, maxMs: 5, jitter: 0 } } });
   try {
     const names = ['asked', 'parkedAsked', 'askedParent'] as const;
-    const own = await Promise.all(names.map((name) => system.spawn({ id: name, start: { module, export: name } }, askedProtocol)));
+    const own = await Promise.all(names.map((name) => system.spawn({ id: name, start: { module, export: name }, mailbox: { dataBytes: LANE_BYTES } }, askedProtocol)));
     const askers = await Promise.all(
       (['asker', 'parkedAsker'] as const).map((name) => system.spawn({ id: name, start: { module, export: name } }, askerProtocol)),
     );

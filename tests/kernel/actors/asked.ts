@@ -6,38 +6,18 @@
  * handler must have left its mark.
  */
 import { getEnvironmentData } from 'node:worker_threads';
-import { SpillwayError, defineActor, defineProtocol, seededRandom, type ActorContext, type ActorRef, type Address, type MessageContext } from '../../../kernel/index.ts';
+import { SpillwayError, defineActor, defineProtocol, seededRandom, type ActorContext, type Address, type MessageContext } from '../../../kernel/index.ts';
 import { AskRecord, drive, type Targets } from '../ask-driver.ts';
+import { CHILDREN, askedProtocol, type Act, type Asked } from '../asked-protocol.ts';
 
-/** Of what an actor may be told to do with a message. */
-export const ACTS = ['answer', 'late', 'fail', 'crash', 'crashLate', 'never', 'block', 'stop', 'exit', 'stash', 'forward', 'wrong'] as const;
-export type Act = (typeof ACTS)[number];
-
-const order = { properties: { id: { type: 'uint32' }, act: { enum: ACTS }, then: { enum: ACTS }, ms: { type: 'float64' } } } as const;
-
-export const askedProtocol = defineProtocol('asked', {
-  act: { request: order, reply: { properties: { id: { type: 'uint32' } } } },
-  actUrgently: { lane: 'control', request: order, reply: { properties: { id: { type: 'uint32' } } } },
-  /** Ends whatever it does, as a defect. */
-  crash: { lane: 'control', request: { properties: {} } },
-  /** Ends its child with this number. */
-  stopChild: { lane: 'control', request: { properties: { index: { type: 'uint32' } } } },
-  /** Its child with this number, which is made anew if it has ended. */
-  child: { request: { properties: { index: { type: 'uint32' } } }, reply: { properties: { address: { type: 'uint32' } } } },
-});
-
-export type Asked = ActorRef<typeof askedProtocol.spec>;
 interface Order {
   readonly id: number;
   readonly act: Act;
-  readonly then: Act;
+  readonly onward: Act;
   readonly ms: number;
 }
 
 export const RECORD_KEY = 'tests/kernel/asks';
-/** Children of one actor. */
-export const CHILDREN = 4;
-
 const record = (): AskRecord => new AskRecord(getEnvironmentData(RECORD_KEY) as SharedArrayBuffer);
 const pause = (context: ActorContext, ms: number): Promise<void> => new Promise((resolve) => context.after(ms, resolve));
 
@@ -56,7 +36,7 @@ function spawnChildren(context: ActorContext): (index: number) => Asked {
 function handlersOf(context: ActorContext, child: ((index: number) => Asked) | undefined) {
   const stashed = new Set<number>();
   const begun = record();
-  async function act({ id, act: told, then, ms }: Order, message: MessageContext): Promise<{ id: number }> {
+  async function act({ id, act: told, onward, ms }: Order, message: MessageContext): Promise<{ id: number }> {
     if (told !== 'stash' || !stashed.has(id)) begun.began(id);
     switch (told) {
       case 'late':
@@ -82,7 +62,7 @@ function handlersOf(context: ActorContext, child: ((index: number) => Asked) | u
       case 'wrong':
         return { id: 'none' as unknown as number };
       case 'forward':
-        if (child !== undefined) message.forward(child(id % CHILDREN), 'act', { id, act: then, then: 'answer', ms });
+        if (child !== undefined) message.forward(child(id % CHILDREN), 'act', { id, act: onward, onward: 'answer', ms });
         break;
       case 'stash':
         if (stashed.delete(id)) break;

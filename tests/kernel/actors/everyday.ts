@@ -66,7 +66,7 @@ export const everyday = defineActor<EverydaySpec, undefined>({
           return { steps: step };
         },
         echo: ({ number }) => ({ number, incarnation: context.incarnation }),
-        note: () => void context.counters.add('notes'),
+        note: () => context.counters.add('notes'),
         double: ({ table }) => ({ table: { rows: table.rows.map(({ values }) => ({ values: values.map((value) => value * 2) })) } }),
         ticks() {
           interval ??= setInterval(() => context.counters.add('ticks'), 1);
@@ -76,7 +76,10 @@ export const everyday = defineActor<EverydaySpec, undefined>({
           if (kind === 'objects') for (;;) heap.push({ text: `${heap.length}`.repeat(100) });
           for (;;) heap.push(heap.length);
         },
-        never: () => new Promise(() => {}),
+        never() {
+          context.counters.add('holding');
+          return new Promise(() => {});
+        },
         crash() {
           throw new Error('told to crash');
         },

@@ -66,10 +66,7 @@ async function sendMany(context: ActorContext, random: Random, messages: number,
     const options = scope === undefined ? {} : { scope };
     if (random.int(3) > 0) target.tell(random.int(8) === 0 ? 'urgent' : 'note', request, options);
     else {
-      const ask = target.ask('ask', request, { deadlineMs: random.int(4) === 0 ? 2 : 10_000, ...options }).then(
-        () => {},
-        () => {},
-      );
+      const ask = target.ask('ask', request, { deadlineMs: random.int(4) === 0 ? 2 : 10_000, ...options }).catch(() => {});
       open.add(ask);
       void ask.then(() => open.delete(ask));
       if (open.size > 20) await Promise.race(open);

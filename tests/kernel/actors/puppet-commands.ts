@@ -1,9 +1,10 @@
 /** What a test can have a puppet do. Everything that goes in and out is plain data. */
-import { SpillwayError, type ActorContext, type ActorRef, type Address, type CancelScope, type FailureDecision, type Group, type Handlers, type MailboxDeclaration, type Timer } from '../../../kernel/index.ts';
-import { puppet, type PuppetArgs } from './puppet.ts';
-import { puppetProtocol, type PuppetSpec } from './puppet-protocol.ts';
+import { SpillwayError, type ActorContext, type ActorDefinition, type ActorRef, type Address, type CancelScope, type FailureDecision, type Group, type Handlers, type MailboxDeclaration, type Timer } from '../../../kernel/index.ts';
+import { puppetProtocol, type PuppetArgs, type PuppetSpec } from './puppet-protocol.ts';
 
 export interface PuppetState {
+  /** Of the puppets that it spawns. */
+  readonly definition: ActorDefinition<PuppetSpec, PuppetArgs | undefined>;
   readonly log: { readonly turn: number; readonly text: string }[];
   /** By key, what ends the handlers that wait. */
   readonly releases: Map<string, () => void>;
@@ -74,7 +75,7 @@ export function commandsOf(context: ActorContext, state: PuppetState) {
   const spawn = (name: string, { args, mailbox, keyModulo, stashCapacity, onFailure }: PuppetOptions = {}): Address => {
     const key = keyModulo === undefined ? {} : { key: (_: string, request: unknown) => (request as { number: number }).number % keyModulo };
     const definition = {
-      ...puppet,
+      ...state.definition,
       ...(mailbox === undefined ? {} : { mailbox: { ...mailbox, ...key } }),
       ...(stashCapacity === undefined ? {} : { stashCapacity }),
     };
@@ -85,6 +86,9 @@ export function commandsOf(context: ActorContext, state: PuppetState) {
     // ---- sending
     ask: (to: Address, name: string, request: unknown, options: CallOptions = {}): Promise<Outcome> =>
       outcomeOf(() => ref(to).ask(name as 'echo', request as { text: string }, optionsOf(options))),
+    /** Begins all in one turn. */
+    askAll: (to: Address, calls: readonly Call[]): Promise<Outcome[]> =>
+      Promise.all(calls.map(([name, request]) => outcomeOf(() => ref(to).ask(name as 'echo', request as { text: string }, { deadlineMs: LONG_MS })))),
     send: (to: Address, name: string, request: unknown, options: CallOptions = {}): Promise<Outcome> =>
       outcomeOf(() => ref(to).send(name as 'echo', request as { text: string }, optionsOf(options))),
     tell,
@@ -92,10 +96,10 @@ export function commandsOf(context: ActorContext, state: PuppetState) {
     tellAll: (to: Address, calls: readonly Call[]): number[] => calls.map(([name, request]) => tell(to, name, request)),
     /** The same to several. */
     tellSeveral: (calls: readonly (readonly [to: Address, ...call: Call])[]): number[] => calls.map(([to, name, request]) => tell(to, name, request)),
-    /** Tells numbers from 0 on in one turn, until there are so many or one is refused. @returns how many were taken, and the last result */
-    flood(to: Address, name: string, atMost: number): { told: number; result: number } {
+    /** Tells numbers in one turn, until there are so many or one is refused. @returns how many were taken, and the last result */
+    flood(to: Address, name: string, atMost: number, from = 0): { told: number; result: number } {
       for (let told = 0; told < atMost; told++) {
-        const result = tell(to, name, { number: told });
+        const result = tell(to, name, { number: from + told });
         if (result < 0) return { told, result };
       }
       return { told: atMost, result: 0 };

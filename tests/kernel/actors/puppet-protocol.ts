@@ -47,3 +47,11 @@ export const puppetProtocol = defineProtocol('puppet', {
 });
 
 export type PuppetSpec = typeof puppetProtocol.spec;
+
+/** How a puppet starts. */
+export interface PuppetArgs {
+  /** Waits in its start until this file is there. */
+  readonly startGate?: string;
+  /** Throws in its start, in these lives. */
+  readonly failStartOf?: readonly number[];
+}

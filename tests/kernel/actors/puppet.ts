@@ -5,15 +5,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { SpillwayError, defineActor, type ActorContext, type ActorDefinition, type Handlers } from '../../../kernel/index.ts';
 import { commandsOf, type PuppetState } from './puppet-commands.ts';
-import { puppetProtocol, type PuppetSpec } from './puppet-protocol.ts';
-
-/** How a puppet starts. */
-export interface PuppetArgs {
-  /** Waits in its start until this file is there. */
-  readonly startGate?: string;
-  /** Throws in its start, in these lives. */
-  readonly failStartOf?: readonly number[];
-}
+import { puppetProtocol, type PuppetArgs, type PuppetSpec } from './puppet-protocol.ts';
 
 /** Counts the messages of all puppets of one thread, to tell which came before which. */
 let lastTurn = 0;
@@ -48,6 +40,7 @@ function handlersOf(context: ActorContext, state: PuppetState): Handlers<PuppetS
     value: ({ value }) => ({ value }),
     async hold({ key }, message) {
       record(`hold ${key}`);
+      message.scope?.onCancel(() => record(`scope of ${key} cancelled`));
       await state.held(key);
       record(`released ${key}${message.cancelled ? ' cancelled' : ''}`);
       return { cancelled: message.cancelled };
@@ -115,6 +108,7 @@ export const puppet: ActorDefinition<PuppetSpec, PuppetArgs | undefined> = defin
     const log: { turn: number; text: string }[] = [];
     const releases = new Map<string, () => void>();
     const state: PuppetState = {
+      definition: puppet,
       log,
       releases,
       isOpen: false,

@@ -1,5 +1,5 @@
 /** An actor that takes numbers, with a gate that stops it in the middle of one; with a mailbox of each policy, on a thread of its own or on its sender's. */
-import { SpillwayError, defineActor, defineProtocol, type ActorContext, type ActorDefinition, type ActorRef, type MailboxDeclaration, type MailboxPolicy } from '../../../kernel/index.ts';
+import { SpillwayError, defineActor, defineProtocol, type ActorDefinition, type ActorRef, type MailboxDeclaration, type MailboxPolicy } from '../../../kernel/index.ts';
 
 export const sinkProtocol = defineProtocol('sink', {
   /** Waits at the gate while it is closed. */
@@ -37,7 +37,7 @@ function sinkOf(mailbox: MailboxDeclaration | undefined, waiting: 'park' | 'even
     counters: ['begun'],
     waiting,
     ...(mailbox === undefined ? {} : { mailbox }),
-    start(context: ActorContext) {
+    start() {
       const numbers: number[] = [];
       let gate = Promise.withResolvers<void>();
       gate.resolve();
@@ -61,7 +61,6 @@ function sinkOf(mailbox: MailboxDeclaration | undefined, waiting: 'park' | 'even
           taken: () => ({ numbers }),
           urgent: ({ number }) => void numbers.push(number),
         },
-        stop: () => void context.log.debug('stopped', { taken: numbers.length }),
       };
     },
   });

@@ -126,7 +126,7 @@ export const streamer = defineActor<StreamerSpec, undefined>({
   protocol: streamerProtocol,
   counters: STREAMER_COUNTERS,
   start(context) {
-    const count: Tally = (name) => void context.counters.add(name);
+    const count: Tally = (name) => context.counters.add(name);
     const child = context.spawn(streamerChild, { count }, { name: `${context.name}'s child` });
     return { handlers: streamerHandlers(context, count, child) };
   },
@@ -187,7 +187,7 @@ export const viewer = defineActor<typeof viewerProtocol.spec, undefined>({
   protocol: viewerProtocol,
   counters: STREAMER_COUNTERS,
   start(context) {
-    const count: Tally = (name) => void context.counters.add(name);
+    const count: Tally = (name) => context.counters.add(name);
     const local = context.spawn(streamerChild, { count });
     const held: unknown[] = [];
     return {

@@ -29,7 +29,7 @@ describe.each(PLACEMENTS)('of an actor that is %s', (placement) => {
   test('[S27] ask_refused: there was no room, and it was not handled', async () => {
     const { sender, subject } = await stage.pair(placement);
     await stage.begin(sender, subject, 'first');
-    const { told } = await sender.do('flood', subject.address, 'note', 100_000);
+    const { told } = await stage.fill(sender, subject);
     expect(await echo(sender, subject, 'refused')).toMatchObject({ code: 'ask_refused', mayHaveBeenHandled: false });
     await subject.do('release', 'first');
     await subject.hasLogged(`note ${told - 1}`);

@@ -49,6 +49,7 @@ describe.each(PLACEMENTS)('of an actor that is %s', (placement) => {
     await subject.do('every', 'beat', 1);
     await subject.do('after', 'once', 1);
     await until(async () => (await subject.log()).filter((entry) => entry === 'every beat').length >= 3, 'it runs again and again');
+    await subject.hasLogged('after once');
     await subject.do('cancelTimer', 'beat');
     const beats = (await subject.log()).length;
     await subject.do('after', 'cancelled', 1);

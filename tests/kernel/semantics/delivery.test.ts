@@ -53,7 +53,7 @@ test('[S15] what a declared mailbox holds dies with its thread, and is counted',
   const asked = sender.ask(subject, 'echo', { text: 'waits in the mailbox' });
   await sender.do('life');
   await sender.note(subject, 1, 2);
-  await until(async () => (await sender.do('levelOf', subject.address)) === 3, 'all have left the lane');
+  await subject.holds(3);
   await sender.ask(subject, 'do', { command: 'noSuchCommand', args: [] });
   expect(await asked).toMatchObject({ code: 'actor_restarted', mayHaveBeenHandled: true });
   await until(() => stage.system.health(subject.thread).counters.abandoned === 4, 'the message in hand and the three that waited are counted');

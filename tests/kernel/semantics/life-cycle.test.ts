@@ -70,13 +70,15 @@ describe('a spawned actor', () => {
     for (const placement of SPAWNED) {
       const { sender, subject } = await stage.pair(placement);
       const go = await stage.hold(subject);
-      const outcomes = ['leave', 'echo', 'urgentEcho'].map((name) => sender.ask(subject, name, { text: name }));
+      const outcomes = sender.do('askAll', subject.address, ['leave', 'echo', 'urgentEcho'].map((name) => [name, { text: name }]));
       await sender.do('life');
       go();
-      // As control it comes before the message by which the actor leaves.
-      expect(await outcomes[2]).toEqual({ answer: { text: 'urgentEcho', life: 1 } });
-      expect(await outcomes[0]).toEqual({ answer: { text: 'leave', life: 1 } });
-      expect(await outcomes[1]).toMatchObject({ code: 'actor_stopped', mayHaveBeenHandled: false });
+      expect(await outcomes).toMatchObject([
+        { answer: { text: 'leave', life: 1 } },
+        { code: 'actor_stopped', mayHaveBeenHandled: false },
+        // As control it comes before the message by which the actor leaves.
+        { answer: { text: 'urgentEcho', life: 1 } },
+      ]);
     }
   });
 

@@ -13,8 +13,8 @@ async function end(placement: Placement, subject: Puppet): Promise<void> {
 }
 
 async function knows(puppet: Puppet, group: string, members: readonly Puppet[]): Promise<void> {
-  const wanted = members.map(({ address }) => address).toSorted();
-  await until(async () => (await puppet.do('members', group)).toSorted().join() === wanted.join(), `${puppet.ref.name} knows the members of ${group}`);
+  const wanted = members.map(({ address }) => address).toSorted((a, b) => a - b);
+  await until(async () => (await puppet.do('members', group)).toSorted((a, b) => a - b).join() === wanted.join(), `${puppet.ref.name} knows the members of ${group}`);
 }
 
 describe.each(PLACEMENTS)('of an actor that is %s', (placement) => {

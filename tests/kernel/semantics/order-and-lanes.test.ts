@@ -50,7 +50,7 @@ describe.each(PLACEMENTS)('to an actor that is %s', (placement) => {
   test('[S4] control reaches an actor whose data have no room any more', async () => {
     const { sender, subject } = await stage.pair(placement);
     await stage.begin(sender, subject, 'first');
-    expect((await sender.do('flood', subject.address, 'note', 100_000)).result).toBe(BACK_PRESSURED);
+    expect((await stage.fill(sender, subject)).result).toBe(BACK_PRESSURED);
     await sender.tell(subject, 'urgent', { number: 1 });
     await subject.hasLogged('urgent 1');
     expect((await subject.log()).some((entry) => entry.startsWith('note'))).toBe(false);

@@ -1,6 +1,5 @@
 /** Cancel scopes and fences: docs/reference/semantics.md. */
 import { describe, expect, test } from 'vitest';
-import { until } from '../condition.ts';
 import { PLACEMENTS, useStage } from './stage.ts';
 
 const stage = useStage();
@@ -55,10 +54,8 @@ describe.each(PLACEMENTS)('with an actor that is %s', (placement) => {
     await sender.do('cancelScope', 'it');
     expect(await outcome).toMatchObject({ code: 'ask_cancelled', mayHaveBeenHandled: true });
     // Told from thread to thread, it gets there by and by.
-    await until(async () => {
-      await last.do('release', 'far away');
-      return (await last.log()).length === 2;
-    }, 'the far handler has ended');
+    await last.hasLogged('scope of far away cancelled');
+    await last.do('release', 'far away');
     await last.hasLogged('released far away cancelled');
   });
 

@@ -13,7 +13,7 @@ describe.each(PLACEMENTS)('to an actor that is %s', (placement) => {
   test('[S17] a tell that returns 0 is taken, and one that is refused with BACK_PRESSURED is not', async () => {
     const { sender, subject } = await stage.pair(placement, SMALL);
     await stage.begin(sender, subject, 'first');
-    const { told, result } = await sender.do('flood', subject.address, 'note', 100_000);
+    const { told, result } = await stage.fill(sender, subject);
     expect(result).toBe(BACK_PRESSURED);
     await subject.do('release', 'first');
     await subject.hasLogged(`note ${told - 1}`);
@@ -33,7 +33,7 @@ describe.each(PLACEMENTS)('to an actor that is %s', (placement) => {
   test('[S21] a send waits for room, and keeps its order; what is told meanwhile is refused', async () => {
     const { sender, subject } = await stage.pair(placement, SMALL);
     await stage.begin(sender, subject, 'first');
-    const { told } = await sender.do('flood', subject.address, 'note', 100_000);
+    const { told } = await stage.fill(sender, subject);
     const sending = sender.do('sendAllThenTell', subject.address, [note(900_001), note(900_002), note(900_003)], note(900_004));
     await sender.do('life');
     await subject.do('release', 'first');
@@ -45,7 +45,7 @@ describe.each(PLACEMENTS)('to an actor that is %s', (placement) => {
   test('[S22] a send that finds no room within its deadline was not sent', async () => {
     const { sender, subject } = await stage.pair(placement, SMALL);
     await stage.begin(sender, subject, 'first');
-    const { told } = await sender.do('flood', subject.address, 'note', 100_000);
+    const { told } = await stage.fill(sender, subject);
     expect(await sender.do('send', subject.address, 'note', { number: 900_001 }, { deadlineMs: 5 })).toMatchObject({ code: 'send_deadline', mayHaveBeenHandled: false });
     const cancelled = sender.do('send', subject.address, 'note', { number: 900_002 }, { cancel: 'it' });
     await sender.do('life');
@@ -60,7 +60,7 @@ describe.each(PLACEMENTS)('to an actor that is %s', (placement) => {
   test('[S23] a send to an actor that has stopped fails with actor_stopped, also while it waits for room', async () => {
     const { sender, subject } = await stage.pair(placement, SMALL);
     await stage.begin(sender, subject, 'first');
-    await sender.do('flood', subject.address, 'note', 100_000);
+    await stage.fill(sender, subject);
     const waiting = sender.do('send', subject.address, 'note', { number: 900_001 });
     await sender.do('life');
     if (placement === 'the own actor of another thread') {
@@ -100,14 +100,14 @@ test.each(SPAWNED)('[S24] a send to an actor (%s) whose mailbox shows the mode s
   const { sender, subject } = await stage.pair(placement, { mailbox: { capacity: 8, marks: { sync: 2, syncLow: 0 } } });
   await stage.begin(sender, subject, 'first');
   await sender.note(subject, 1, 2);
-  await until(async () => (await sender.do('levelOf', subject.address)) === 2, 'the mailbox is at its mark');
+  await subject.holds(2);
   let isThrough = false;
   const throttled = (async () => {
     await sender.do('send', subject.address, 'note', { number: 3 });
     isThrough = true;
     return subject.log();
   })();
-  await until(async () => (await sender.do('levelOf', subject.address)) === 3, 'the message was taken');
+  await subject.holds(3);
   await sender.do('life');
   expect(isThrough).toBe(false);
   await subject.do('release', 'first');

@@ -8,14 +8,16 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import type { ActorRef, Address, SpillwayError } from '../../../kernel/index.ts';
 import { createSystem, type ChildSpec, type System } from '../../../supervisors/index.ts';
-import { puppetProtocol, type PuppetSpec } from '../actors/puppet-protocol.ts';
+import { puppetProtocol, type PuppetArgs, type PuppetSpec } from '../actors/puppet-protocol.ts';
 import { PAGE, type CallOptions, type Commands, type Outcome, type PuppetOptions } from '../actors/puppet-commands.ts';
-import type { PuppetArgs } from '../actors/puppet.ts';
 import { until } from '../condition.ts';
 
 const module = new URL('../actors/puppet.ts', import.meta.url).href;
 /** Far longer than anything takes. */
 export const LONG = { deadlineMs: 20_000 } as const;
+
+/** Tests leave handlers that never end; no more than this is waited for each. */
+const SHUTDOWN_MS = 500;
 
 /** Where the subject of a promise lives, seen from who sends to it. */
 export const PLACEMENTS = ['spawned on the same thread', 'spawned on another thread', 'the own actor of another thread'] as const;
@@ -50,6 +52,11 @@ export class Puppet {
 
   tell(to: Puppet | Address, name: string, request: unknown, options?: CallOptions): Promise<number> {
     return this.do('tell', addressOf(to), name, request, options);
+  }
+
+  /** Resolves once so many messages wait for it, beside what still lies in lanes. */
+  holds(messages: number): Promise<void> {
+    return this.#until(async () => (await this.do('levelOf', this.address)) === messages, `${messages} messages wait for it`);
   }
 
   /** Tells notes with these numbers in one turn. @returns what each tell returned */
@@ -123,7 +130,7 @@ export class Stage {
   async thread(spec: Omit<Partial<ChildSpec>, 'start'> & { readonly export?: string; readonly args?: PuppetArgs } = {}): Promise<Puppet> {
     const { export: name = 'puppet', args, ...rest } = spec;
     const id = `thread-${++this.#count}`;
-    return new Puppet(await this.system.spawn({ ...rest, id, start: { module, export: name, args } }, puppetProtocol), id);
+    return new Puppet(await this.system.spawn({ shutdownMs: SHUTDOWN_MS, ...rest, id, start: { module, export: name, args } }, puppetProtocol), id);
   }
 
   /** A puppet that `parent` spawns. */
@@ -176,6 +183,22 @@ export class Stage {
 
   openGate(gate: string): void {
     writeFileSync(gate, '');
+  }
+
+  /** Tells notes from 0 on until there is no room any more, in the lane or in the mailbox. @returns how many, and how the next was refused */
+  async fill(sender: Puppet, subject: Puppet): Promise<{ told: number; result: number }> {
+    const staysInLane = subject.address === (await this.system.resolve(subject.thread, puppetProtocol)).address;
+    let told = 0;
+    let result = 0;
+    await until(async () => {
+      // What has left its lane meanwhile has made room there, or has filled the mailbox.
+      const isAtRest = staysInLane || (await sender.do('levelOf', subject.address)) === (await subject.do('levelOf', subject.address));
+      const more = await sender.do('flood', subject.address, 'note', 100_000, told);
+      told += more.told;
+      result = more.result;
+      return isAtRest && more.told === 0;
+    }, `${subject.ref.name} is full`);
+    return { told, result };
   }
 
   /** Has the puppet begin `hold` with this key, asked by `sender`. @returns the ask's outcome to come */

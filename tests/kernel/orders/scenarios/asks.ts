@@ -30,31 +30,28 @@ export class AskBook {
   ask(run: (id: number) => Promise<{ id: number }>): void {
     const id = ++this.#lastId;
     this.#ended.set(id, 0);
-    run(id).then(
-      (reply) => {
-        this.#end(id);
-        this.#stage.require(reply.id === id, `ask ${id} was given the answer to ${reply.id}.`);
-        this.#stage.require(this.begun.get(id) === 1, `ask ${id} was answered, and its handler has begun ${this.begun.get(id) ?? 0} times.`);
-      },
-      (error: unknown) => {
-        this.#end(id);
-        const mayHaveBeenHandled = error instanceof SpillwayError ? error.details?.['mayHaveBeenHandled'] : undefined;
-        if (mayHaveBeenHandled === false) this.#unhandled.add(id);
-        else this.#stage.require(mayHaveBeenHandled === true, `ask ${id} does not say whether it may have been handled: ${String(error)}.`);
-        const isKnown = error instanceof SpillwayError && CODES.has(error.code);
-        this.#stage.require(isKnown, `ask ${id} ended with ${String(error)}.`);
-      },
-    );
+    void this.#follow(id, run(id));
+  }
+
+  async #follow(id: number, asked: Promise<{ id: number }>): Promise<void> {
+    const stage = this.#stage;
+    try {
+      const reply = await asked;
+      stage.require(reply.id === id, `ask ${id} was given the answer to ${reply.id}.`);
+      stage.require(this.begun.get(id) === 1, `ask ${id} was answered, and its handler has begun ${this.begun.get(id) ?? 0} times.`);
+    } catch (error) {
+      const mayHaveBeenHandled = error instanceof SpillwayError ? error.details?.['mayHaveBeenHandled'] : undefined;
+      if (mayHaveBeenHandled === false) this.#unhandled.add(id);
+      else stage.require(mayHaveBeenHandled === true, `ask ${id} does not say whether it may have been handled: ${String(error)}.`);
+      stage.require(error instanceof SpillwayError && CODES.has(error.code), `ask ${id} ended with ${String(error)}.`);
+    }
+    this.#ended.set(id, this.#ended.get(id)! + 1);
   }
 
   judge(): void {
     for (const [id, ends] of this.#ended) this.#stage.require(ends === 1, `ask ${id} has ended ${ends} times.`);
     for (const [id, times] of this.begun) this.#stage.require(times === 1, `ask ${id} was handled ${times} times.`);
     for (const id of this.#unhandled) this.#stage.require(!this.begun.has(id), `ask ${id} was said not to have been handled, and was.`);
-  }
-
-  #end(id: number): void {
-    this.#ended.set(id, this.#ended.get(id)! + 1);
   }
 }
 

@@ -106,13 +106,15 @@ export const behaviour: Scenario = {
     for (let round = 0; round < 10; round++) {
       stage.pick(knockers).tell('go', { door: target.address, count: 1 + stage.random.int(6) });
       const number = ++asked;
-      target.ask('ask', { number }, { deadlineMs: 100_000 }).then(
-        (reply) => {
+      void (async () => {
+        try {
+          const reply = await target.ask('ask', { number }, { deadlineMs: 100_000 });
           answered++;
           stage.require(reply.number === number, `ask ${number} was answered with ${reply.number}.`);
-        },
-        (error: Error) => stage.violate(`ask ${number} failed: ${error.message}`),
-      );
+        } catch (error) {
+          stage.violate(`ask ${number} failed: ${String(error)}`);
+        }
+      })();
       await stage.wander();
       target.tell(stage.pick(['open', 'close'] as const), {});
       await stage.wander();

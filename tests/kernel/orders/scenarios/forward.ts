@@ -18,7 +18,7 @@ const relay = defineActor<typeof protocol.spec, undefined>({
         const [next, ...rest] = hops;
         const way = context.random.int(4) === 0 ? 'late' : 'answer';
         const result = next === undefined ? message.forward(context.ref(to, asked.protocol), 'act', { id, way }) : message.forward(context.ref(next, protocol), 'pass', { id, hops: rest, to });
-        // What is returned counts only if it was not handed on; it is then a wrong answer on purpose no more.
+        // Of an ask that was handed on this is ignored; an asker who gets it has the wrong answer.
         return { id: result < 0 ? id : 0 };
       },
     },
