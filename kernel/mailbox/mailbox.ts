@@ -34,7 +34,7 @@ import { MAILBOX_MODES, type MailboxMode, type MailboxSpec } from './mailbox-spe
 
 // Whoever has a mailbox needs the words of its spec, so this file is where one gets both.
 export { MAILBOX_MODES, MAILBOX_POLICIES, completeMailboxSpec } from './mailbox-spec.ts';
-export type { MailboxMarks, MailboxMode, MailboxPolicy, MailboxSpec, PartialMailboxSpec } from './mailbox-spec.ts';
+export type { MailboxMode, MailboxPolicy, MailboxSpec, PartialMailboxSpec } from './mailbox-spec.ts';
 
 /** Every reason for which a mailbox gives up a message. */
 export const SHED_REASONS = ['dropped_newest', 'dropped_oldest', 'conflated', 'expired', 'flushed'] as const;

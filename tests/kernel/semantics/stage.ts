@@ -14,7 +14,7 @@ import { until } from '../condition.ts';
 
 const module = new URL('../actors/puppet.ts', import.meta.url).href;
 /** Far longer than anything takes. */
-export const LONG = { deadlineMs: 20_000 } as const;
+const LONG = { deadlineMs: 20_000 } as const;
 
 /** Tests leave handlers that never end; no more than this is waited for each. */
 const SHUTDOWN_MS = 500;
