@@ -14,7 +14,6 @@ const HANDED_CODES: Readonly<Record<string, string>> = {
   'kernel/asks.ts': 'typed KernelErrorCode',
   'kernel/failure.ts': 'the code that another thread threw, brought back as it was',
   'kernel/waiting-sends.ts': 'typed KernelErrorCode',
-  'kernel/handling.ts': 'typed KernelErrorCode',
   'kernel/streams.ts': 'typed KernelErrorCode',
   'kernel/thread-host.ts': 'the code that the start of an actor threw, or actor_start_failed',
   'actors/inference/gguf/parser.ts': 'typed InferenceErrorCode',

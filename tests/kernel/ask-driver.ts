@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { SpillwayError, type CancelScope, type Random } from '../../kernel/index.ts';
 import { ACTS, CHILDREN, type Act, type Asked } from './asked-protocol.ts';
 
-/** All that may come of an ask here. `told_to_fail` is the handlers' own. */
+/** All that may come of an ask here. The last two are the handlers' own: told to, or with a full stash. */
 export const OUTCOMES = [
   'answer',
   'ask_deadline',
@@ -16,6 +16,7 @@ export const OUTCOMES = [
   'actor_restarted',
   'scope_cancelled',
   'told_to_fail',
+  'stash_full',
 ] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 

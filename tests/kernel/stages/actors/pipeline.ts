@@ -188,7 +188,7 @@ class Run {
   async #isOver(first: Stage, stages: readonly Stage[], sinks: readonly Stage[]): Promise<boolean> {
     const { isEndless, cancel, events, sourceCrashAt } = this.#experiment;
     if (sourceCrashAt !== undefined) {
-      const subscriptions = await Promise.all(sinks.map(async (stage) => (this.ends.has(stage.address) ? 0 : (await stage.ask('stats', {}, { deadlineMs: 5_000 })).subscriptions)));
+      const subscriptions = await Promise.all(sinks.map((stage) => this.#subscriptionsOf(stage)));
       return this.ends.has(first.address) && subscriptions.every((count) => count === 0);
     }
     if (!isEndless) {
@@ -199,6 +199,17 @@ class Run {
     this.#sourceStats = stats;
     const handled = this.handled.reduce((sum, { length }) => sum + length, 0);
     return this.handled.length === sinks.length && handled + stats.lost + stats.queued === events;
+  }
+
+  /** Of a stage that has just ended, which its watcher has yet to hear, it is not known. */
+  async #subscriptionsOf(stage: Stage): Promise<number> {
+    if (this.ends.has(stage.address)) return 0;
+    try {
+      return (await stage.ask('stats', {}, { deadlineMs: 5_000 })).subscriptions;
+    } catch (error) {
+      if (error instanceof SpillwayError && error.code === 'actor_stopped') return NaN;
+      throw error;
+    }
   }
 
   #spawn<Args>(definition: ActorDefinition<NumberStage, Args>, args: Args): Stage {
