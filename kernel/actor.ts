@@ -61,7 +61,10 @@ export interface ActorContext {
   spawn<Spec extends ProtocolSpec, Args>(definition: ActorDefinition<Spec, Args>, args: Args, options?: SpawnOptions): ActorRef<Spec>;
   /** Ends a child. Resolves when it has released what it holds. @throws SpillwayError `not_a_child` */
   stop(child: Addressed | Address): Promise<void>;
-  /** Ends this actor after the message in its hands. Of a thread's own actor it is as if its handler had returned for the last time: its thread ends. */
+  /**
+   * Ends this actor once its handler returns or first awaits; an ask that is then unanswered ends with
+   * `actor_stopped`. A thread's own actor ends with its thread.
+   */
   stopSelf(): void;
   readonly children: readonly Address[];
 
@@ -69,7 +72,7 @@ export interface ActorContext {
 
   /** Calls `onEnd` once when the actor has ended for good; soon, if there is none. A restart is no end. */
   watch(target: Addressed | Address, onEnd: (end: Terminated) => void): Timer;
-  /** Makes the two fail together: whichever fails, the other fails too. A proper stop concerns nobody. */
+  /** Makes the two fail together: whichever fails for good, the other fails too. A proper stop and a restart concern nobody. */
   link(target: Addressed | Address): Timer;
 
   // ---- behaviour
