@@ -53,7 +53,9 @@ describe('a run whose actors fail', () => {
   function expectUndisturbed({ done, rows }: { done: Done; rows: string[] }): void {
     expect(rows).toEqual(undisturbed.rows);
     const { files, chunks, skipped, removed, masked } = undisturbed.done;
-    expect(done).toMatchObject({ files, chunks, skipped, removed, masked });
+    expect(done).toMatchObject({ files, chunks, skipped, removed });
+    // A file that a former life had stored is not read again, and so its secrets are not counted again.
+    expect(done.masked).toBeLessThanOrEqual(masked);
     expect(done.embedded).toBeGreaterThanOrEqual(chunks);
     expect(done.restarts).toBeGreaterThan(0);
   }
