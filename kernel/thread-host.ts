@@ -34,7 +34,7 @@ import { ThreadBlock, threadCapacity } from './thread-block.ts';
 import { ThreadLinks, type LinkedThread } from './thread-links.ts';
 import type { ThreadRuntime } from './thread-runtime.ts';
 import type { WatchedThread } from './watchdog.ts';
-import { describe, newWorker, type HeapLimits, type ThreadWorker } from './worker.ts';
+import { describe, newWorker, type ThreadWorker } from './worker.ts';
 
 /** The part of its deadline that a stopping thread is told of; the rest is for its way out. */
 const STOP_PART = 0.8;
@@ -55,7 +55,7 @@ interface Hosted extends LinkedThread {
 
 /** What the host does outside of the system's shared memory; the test kit does it without threads. */
 export interface HostTools {
-  newWorker(boot: ThreadBoot, limits?: HeapLimits): ThreadWorker;
+  newWorker(boot: ThreadBoot, spec: ThreadSpec): ThreadWorker;
   readonly writer: Pick<LogWriter, 'write'>;
   /** Default: `Board.create`. */
   newBoard?(): SharedArrayBuffer;
@@ -204,7 +204,7 @@ export class ThreadHost {
       maxSpins: this.#boot.maxSpins,
       logLevel: this.#boot.logLevel,
     };
-    const worker = this.#tools.newWorker(boot, hosted.spec.resourceLimits);
+    const worker = this.#tools.newWorker(boot, hosted.spec);
     hosted.alive = true;
     hosted.worker = worker;
     return new Promise((resolve, reject) => {

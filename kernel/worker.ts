@@ -2,6 +2,7 @@
 import { Worker, type ResourceLimits } from 'node:worker_threads';
 import { SpillwayError } from './errors.ts';
 import { siblingModule, type ThreadBoot } from './thread-boot.ts';
+import type { ThreadSpec } from './thread-spec.ts';
 
 /** Node's bounds of a worker's heap that make sense for an actor; a thread that exceeds them ends like one that crashed. */
 export type HeapLimits = Pick<ResourceLimits, 'maxYoungGenerationSizeMb' | 'maxOldGenerationSizeMb'>;
@@ -15,7 +16,7 @@ export interface ThreadWorker {
 }
 
 /** @throws SpillwayError `actor_start_failed`, for instance when the actor's arguments cannot be cloned */
-export function newWorker(boot: ThreadBoot, resourceLimits: HeapLimits = {}): Worker {
+export function newWorker(boot: ThreadBoot, { resourceLimits = {} }: ThreadSpec): ThreadWorker {
   try {
     return new Worker(new URL(siblingModule('thread-entry', import.meta.url)), {
       workerData: boot,
