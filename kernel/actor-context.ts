@@ -3,7 +3,8 @@ import type { SharedCounters } from 'atomics-ring-buffer';
 import type { ActorCell } from './actor-cell.ts';
 import { ActorRef, type Addressed, type Courier } from './actor-ref.ts';
 import type { SpawnOptions } from './actor-table.ts';
-import type { ActorContext, ActorDefinition } from './actor.ts';
+import { ActorLives, type LivesOptions } from './actor-lives.ts';
+import type { ActorContext, ActorDefinition, SelfStopReason } from './actor.ts';
 import { slotOf, threadOf, type Address } from './address.ts';
 import type { Terminated } from './bonds.ts';
 import type { Clock } from './clock.ts';
@@ -25,7 +26,7 @@ export interface ContextHost {
   readonly groups: Groups;
   readonly random: Random;
   /** Ends the thread's own actor, and the thread. */
-  stopThread(): void;
+  stopThread(reason: SelfStopReason): void;
   resolve(name: string): Promise<Address>;
   register(name: string, address: Address): Promise<void>;
   log(actor: string): Log;
@@ -104,6 +105,10 @@ export class CellContext implements ActorContext {
     return new ActorRef(this.#courier, child.name, child.address, definition.protocol);
   }
 
+  lives(options: LivesOptions): ActorLives {
+    return new ActorLives(this.#shared.runtime, this.#cell, options);
+  }
+
   async stop(child: Addressed | Address): Promise<void> {
     const address = addressOfTarget(child);
     const { table, thread } = this.#shared.runtime;
@@ -114,11 +119,11 @@ export class CellContext implements ActorContext {
     await table.stop(cell, 'shutdown');
   }
 
-  stopSelf(): void {
+  stopSelf(reason: SelfStopReason = 'normal'): void {
     const { table } = this.#shared.runtime;
     const cell = this.#cell;
-    if (cell.parent === undefined) this.#shared.stopThread();
-    else table.stopSoon(cell);
+    if (cell.parent === undefined) this.#shared.stopThread(reason);
+    else table.stopSoon(cell, reason);
   }
 
   get children(): readonly Address[] {

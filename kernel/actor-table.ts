@@ -7,8 +7,9 @@
  */
 import Denque from 'denque';
 import { ActorCell, type AnyMailboxSpec, type CellHost } from './actor-cell.ts';
-import type { ActorDefinition, Behaviour, StopReason } from './actor.ts';
-import { BOARD_PLACES, FIRST_SPAWNED_PLACE, addressOf, isSpawned, placeOf, spawnedSlot } from './address.ts';
+import type { ActorExit } from './actor-lives.ts';
+import { isIgnored, type ActorDefinition, type Behaviour, type SelfStopReason, type StopReason } from './actor.ts';
+import { BOARD_PLACES, FIRST_SPAWNED_PLACE, addressOf, generationOf, isSpawned, placeOf, spawnedSlot } from './address.ts';
 import type { Asks } from './asks.ts';
 import type { Board } from './board.ts';
 import { SpillwayError } from './errors.ts';
@@ -61,6 +62,8 @@ export interface Spawned {
   readonly args: unknown;
   readonly options: SpawnOptions;
   failures: number;
+  /** Told how each of its lives ends, where they are begun and ended one by one. */
+  onExit?: ((exit: ActorExit) => void) | undefined;
 }
 
 /** Completed once for each definition, not for each of its actors. */
@@ -138,7 +141,24 @@ export class ActorTable {
     if (parent.state === 'stopping' || parent.state === 'stopped') {
       throw new SpillwayError('actor_stopped', `Actor ${parent.name} is stopping and cannot spawn.`, { details: { mayHaveBeenHandled: false } });
     }
-    const { place, generation } = this.#takePlace();
+    const cell = this.reserve(parent, { definition, args, options, failures: 0 });
+    try {
+      this.#begin(cell, cell.spawned!);
+    } catch (error) {
+      this.#bury(cell, { reason: 'crashed', message: textOf(error) });
+      throw error;
+    }
+    return cell;
+  }
+
+  /**
+   * Makes the place of an actor that starts later; messages wait in its mailbox until then.
+   * @param slot the very one, for an actor that a former life of this thread had
+   * @throws SpillwayError `too_many_actors`
+   */
+  reserve(parent: ActorCell, spawned: Spawned, slot?: number): ActorCell {
+    const { definition, options } = spawned;
+    const { place, generation } = slot === undefined ? this.#takePlace() : this.#retakePlace(slot);
     const name = options.name ?? `${parent.name}/${++this.#lastNumber}`;
     const address = addressOf(this.#host.thread, spawnedSlot(place, generation));
     const cell = new ActorCell(this.#host, name, address, definition.protocol, parent, mailboxOf(definition));
@@ -149,15 +169,8 @@ export class ActorTable {
     (parent.children ??= new Set()).add(cell);
     // Its parent's data must not wait in a lane in front of the child's.
     parent.waitsInLane = false;
-    const spawned: Spawned = { definition, args, options, failures: 0 };
     cell.spawned = spawned;
     this.#showPlaces();
-    try {
-      this.#begin(cell, spawned);
-    } catch (error) {
-      this.#bury(cell, { reason: 'crashed', message: textOf(error) });
-      throw error;
-    }
     return cell;
   }
 
@@ -180,10 +193,16 @@ export class ActorTable {
     }
     if (cell.state === 'starting') this.#started(cell, behaviour);
     // It was told to stop meanwhile.
-    else void this.#release(cell, behaviour, 'shutdown');
+    else if (!isIgnored(behaviour)) void this.release(cell, behaviour, 'shutdown');
   }
 
   #started(cell: ActorCell, behaviour: Behaviour<ProtocolSpec>): void {
+    if (isIgnored(behaviour)) this.#bury(cell, { reason: 'stopped', message: '' });
+    else this.run(cell, behaviour);
+  }
+
+  /** The actor has started: it handles what waits. */
+  run(cell: ActorCell, behaviour: Behaviour<ProtocolSpec>): void {
     cell.behaviour = behaviour;
     cell.handlers = behaviour.handlers;
     cell.state = 'running';
@@ -203,6 +222,10 @@ export class ActorTable {
       return;
     }
     if (cell.state === 'stopped') return;
+    if (spawned.onExit !== undefined) {
+      spawned.onExit({ reason: 'crashed', error });
+      return;
+    }
     spawned.failures++;
     const decision = spawned.options.onFailure?.(error, spawned.failures) ?? 'stop';
     const { parent } = cell;
@@ -216,6 +239,20 @@ export class ActorTable {
   }
 
   async #restart(cell: ActorCell, spawned: Spawned): Promise<void> {
+    await this.suspend(cell, 'crashed');
+    if (cell.state !== 'starting') return;
+    try {
+      this.#begin(cell, spawned);
+    } catch (error) {
+      this.fail(cell, error);
+    }
+  }
+
+  /**
+   * Ends the actor's life and leaves it its place: what waits for it is kept for the next one. Resolves when it
+   * has released what it held.
+   */
+  async suspend(cell: ActorCell, reason: StopReason): Promise<void> {
     const former = cell.behaviour;
     this.#settleHands(cell, 'actor_restarted');
     cell.behaviour = undefined;
@@ -225,18 +262,19 @@ export class ActorTable {
     this.#endTimers(cell);
     cell.unstashAll();
     await Promise.all([...(cell.children ?? [])].map((child) => this.stop(child, 'shutdown')));
-    await this.#release(cell, former, 'crashed');
-    if (cell.state !== 'starting') return;
-    try {
-      this.#begin(cell, spawned);
-    } catch (error) {
-      this.fail(cell, error);
-    }
+    await this.release(cell, former, reason);
   }
 
   /** Ends a spawned actor behind its handler, whose answer is still to be sent. It takes no further message. */
-  stopSoon(cell: ActorCell): void {
+  stopSoon(cell: ActorCell, reason: SelfStopReason): void {
     if (cell.state === 'stopping' || cell.state === 'stopped') return;
+    const { onExit } = cell.spawned!;
+    if (onExit !== undefined) {
+      // What comes from now on is its next life's.
+      cell.state = 'starting';
+      queueMicrotask(() => onExit({ reason: reason === 'normal' ? 'stopped' : 'shutdown', error: undefined }));
+      return;
+    }
     cell.state = 'stopping';
     this.#host.board.setState(cell.place, 'stopping');
     queueMicrotask(() => {
@@ -261,7 +299,7 @@ export class ActorTable {
     const { behaviour } = cell;
     this.#bury(cell, { reason: reason === 'crashed' ? 'crashed' : 'stopped', message });
     await Promise.all(ends);
-    await this.#release(cell, behaviour, reason);
+    await this.release(cell, behaviour, reason);
   }
 
   /** Resolves when all that had ended before has released what it held. */
@@ -269,7 +307,8 @@ export class ActorTable {
     while (this.#leaving.size > 0) await Promise.all(this.#leaving);
   }
 
-  #release(cell: ActorCell, behaviour: Behaviour<ProtocolSpec> | undefined, reason: StopReason): Promise<void> {
+  /** Lets the actor release what it holds. Never rejects. */
+  release(cell: ActorCell, behaviour: Behaviour<ProtocolSpec> | undefined, reason: StopReason): Promise<void> {
     if (behaviour?.stop === undefined) return Promise.resolve();
     const released = (async () => {
       try {
@@ -326,6 +365,15 @@ export class ActorTable {
       throw new SpillwayError('too_many_actors', `This thread has ${BOARD_PLACES - FIRST_SPAWNED_PLACE} actors and no room for more; spawn on another thread.`);
     }
     return free;
+  }
+
+  /** The place that an actor of a former life had, under the same generation: whoever knows its address still reaches it. */
+  #retakePlace(slot: number): { readonly place: number; readonly generation: number } {
+    const place = placeOf(slot);
+    const index = this.#freePlaces.toArray().findIndex((free) => free.place === place);
+    if (index < 0) throw new TypeError(`Place ${place} is not free.`);
+    this.#freePlaces.removeOne(index);
+    return { place, generation: generationOf(slot) };
   }
 
   #showPlaces(): void {

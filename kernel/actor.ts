@@ -10,6 +10,7 @@
  */
 import type { SharedCounters } from 'atomics-ring-buffer';
 import type { ActorRef, Addressed } from './actor-ref.ts';
+import type { ActorLives, LivesOptions } from './actor-lives.ts';
 import type { SpawnOptions } from './actor-table.ts';
 import type { Address } from './address.ts';
 import type { Terminated } from './bonds.ts';
@@ -25,6 +26,7 @@ import type { Random } from './time/random.ts';
 import type { Timer } from './time/timer-wheel.ts';
 
 export type StopReason = 'shutdown' | 'crashed';
+export type SelfStopReason = 'normal' | 'shutdown';
 
 export interface ActorContext {
   readonly name: string;
@@ -59,13 +61,20 @@ export interface ActorContext {
    * @throws SpillwayError `too_many_actors`, or what its start throws at once
    */
   spawn<Spec extends ProtocolSpec, Args>(definition: ActorDefinition<Spec, Args>, args: Args, options?: SpawnOptions): ActorRef<Spec>;
+  /**
+   * A child whose lives are begun and ended one by one, for those who supervise: it keeps its address and
+   * what waits for it between two of them.
+   */
+  lives(options: LivesOptions): ActorLives;
   /** Ends a child. Resolves when it has released what it holds. @throws SpillwayError `not_a_child` */
   stop(child: Addressed | Address): Promise<void>;
   /**
    * Ends this actor once its handler returns or first awaits; an ask that is then unanswered ends with
    * `actor_stopped`. A thread's own actor ends with its thread.
+   * @param reason `normal` (default): its work is done. `shutdown`: something else has ended. A supervisor
+   *   restarts a transient actor after neither
    */
-  stopSelf(): void;
+  stopSelf(reason?: SelfStopReason): void;
   readonly children: readonly Address[];
 
   // ---- ends of others
@@ -107,6 +116,20 @@ export interface Behaviour<Spec extends ProtocolSpec> {
   readonly handlers: Handlers<Spec>;
   /** Releases what the actor holds. Called once, also after a crash; no handler runs afterwards. */
   stop?(reason: StopReason): void | Promise<void>;
+  /** For whoever has a supervisor start the actor, as plain data: `startChild` answers with it. */
+  readonly info?: unknown;
+}
+
+const IGNORED: Behaviour<ProtocolSpec> = { handlers: {} };
+
+/** What `start` returns for an actor that has nothing to do: it has not failed, and nothing runs. */
+export function ignored<Spec extends ProtocolSpec>(): Behaviour<Spec> {
+  return IGNORED as Behaviour<Spec>;
+}
+
+/** Whether a start has come to nothing; see `ignored`. */
+export function isIgnored<Spec extends ProtocolSpec>(behaviour: Behaviour<Spec>): boolean {
+  return (behaviour as unknown) === IGNORED;
 }
 
 /** How many data messages may wait for an actor, and what happens at the marks; see mailbox/mailbox.ts. */

@@ -68,6 +68,11 @@ export function placeOf(slot: number): number {
   return slot === KERNEL_SLOT ? KERNEL_SLOT : ACTOR_PLACE;
 }
 
+/** Of a spawned actor's slot. */
+export function generationOf(slot: number): number {
+  return slot & (GENERATIONS - 1);
+}
+
 export function threadOf(address: Address): number {
   return address >>> SLOT_BITS;
 }
@@ -79,6 +84,6 @@ export function slotOf(address: Address): number {
 /** `thread/slot`; for a spawned actor `thread/place.generation`. */
 export function formatAddress(address: Address): string {
   const slot = slotOf(address);
-  const local = isSpawned(slot) ? `${placeOf(slot)}.${slot & (GENERATIONS - 1)}` : String(slot);
+  const local = isSpawned(slot) ? `${placeOf(slot)}.${generationOf(slot)}` : String(slot);
   return `${threadOf(address)}/${local}`;
 }

@@ -6,13 +6,12 @@
  * holds, then exit. A thread is never left by `process.exit` while a native call is in flight, because
  * that aborts the whole process; waiting for such calls is the business of the actor's `stop`.
  */
-import { inspect } from 'node:util';
 import { receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
 import { ActorCell } from './actor-cell.ts';
 import { CellContext, type ContextHost } from './actor-context.ts';
 import type { ActorRef } from './actor-ref.ts';
 import { mailboxOf } from './actor-table.ts';
-import type { ActorDefinition, Behaviour, StopReason } from './actor.ts';
+import { isIgnored, type ActorDefinition, type Behaviour, type StopReason } from './actor.ts';
 import { GUARDIAN_THREAD, KERNEL_SLOT, addressOf, threadOf, type Address } from './address.ts';
 import type { DeadLetter } from './dead-letters.ts';
 import { SpillwayError } from './errors.ts';
@@ -28,6 +27,7 @@ import { MAX_ACTOR_COUNTERS } from './thread-block.ts';
 import { isItem, type PortItem } from './thread-port.ts';
 import type { ThreadHost } from './thread-host.ts';
 import type { ThreadRuntime, ThreadRuntimeOptions } from './thread-runtime.ts';
+import { described } from './thrown.ts';
 import type { Random } from './time/random.ts';
 
 /** How long an actor that crashed may take to release what it holds. */
@@ -36,9 +36,6 @@ const CRASH_STOP_MS = 10_000;
 const LOOK_MS = 1;
 /** The part of its deadline in which a stopping thread may finish what waits; the rest is for the actor's `stop`. */
 const DRAIN_PART = 0.75;
-/** Characters of an error's message and stack in the report of a crash, so that it always fits its lane. */
-const REPORT_MESSAGE_CHARACTERS = 2_000;
-const REPORT_STACK_CHARACTERS = 4_000;
 /** How long the guardian may take to answer. */
 const ADMIN_MS = 10_000;
 /** How long an actor that stops itself may take. */
@@ -127,7 +124,10 @@ export class Caretaker {
       runtime,
       groups: this.#groups,
       random: options.random,
-      stopThread: () => void this.#stop(SELF_STOP_MS),
+      stopThread: (reason) => {
+        if (reason === 'shutdown' && !this.#ending) this.#tellGuardian('shutsDown', { incarnation: runtime.incarnation });
+        void this.#stop(SELF_STOP_MS);
+      },
       resolve: (name) => this.resolve(name),
       register: async (name, registered) => void (await this.#guardian.ask('register', { name, address: registered }, { deadlineMs: ADMIN_MS })),
       log: (actor) => this.#host?.log(actor) ?? runtime.log(actor),
@@ -205,11 +205,14 @@ export class Caretaker {
       cell.waitsInLane = definition.mailbox === undefined;
       cell.stashCapacity = definition.stashCapacity ?? 0;
       const behaviour = await definition.start(new CellContext(this.#contextHost, cell, definition, runtime.incarnation), args);
-      this.#behaviour = behaviour;
+      const hasLeft = isIgnored(behaviour);
+      if (!hasLeft) this.#behaviour = behaviour;
       resolve();
       if (this.#ending) return;
+      const { info } = behaviour;
+      this.#tellGuardian('started', { incarnation: this.runtime.incarnation, isIgnored: hasLeft, ...(info === undefined ? {} : { info }) });
+      if (hasLeft) return void this.#stop(0);
       block.state = 'running';
-      this.#tellGuardian('started', { incarnation: this.runtime.incarnation });
       this.#options.setWaiting(definition.waiting ?? 'event_loop');
       cell.behaviour = behaviour;
       cell.handlers = behaviour.handlers;
@@ -272,18 +275,7 @@ export class Caretaker {
     return new Promise((resolve) => this.runtime.after(delayMs, resolve));
   }
 
-  #tellGuardian(name: 'started' | 'crashed', notice: Record<string, unknown>): void {
+  #tellGuardian(name: 'started' | 'shutsDown' | 'crashed', notice: Record<string, unknown>): void {
     this.runtime.tell(GUARDIAN_THREAD, name, notice);
   }
-}
-
-/** An error as a crash report tells it. Anything can be thrown, also what has no text. */
-function described(error: unknown): { message: string; stack: string } {
-  // An Error's properties may have been set to anything.
-  const { message, stack = '' }: { message: unknown; stack?: unknown } =
-    error instanceof Error ? error : { message: inspect(error) };
-  return {
-    message: String(message).slice(0, REPORT_MESSAGE_CHARACTERS),
-    stack: String(stack).slice(0, REPORT_STACK_CHARACTERS),
-  };
 }

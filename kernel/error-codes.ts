@@ -5,6 +5,7 @@ export const KERNEL_ERRORS = {
   ask_refused: 'The lane to the actor had no room, so the message was not sent. Try again later.',
   actor_restarted: 'The actor failed while the ask was on its way; `details.mayHaveBeenHandled` says whether it was taken.',
   actor_stopped: 'The actor has stopped for good, or stopped before it answered.',
+  actor_hung: 'A handler held its thread for longer than the spec of the actor permits, so the thread was ended.',
   actor_unknown: 'No actor has this name or address. `details.name` says which was looked up.',
   actor_start_failed: 'The actor could not be started; the cause says why.',
   send_deadline: 'There was no room for the message before the deadline of the send. It was not sent.',

@@ -101,7 +101,19 @@ export const kernelProtocol = defineProtocol('kernel', {
   /** The application to the guardian: the port of this number is for administrative calls to the thread of this actor. */
   openAdmin: { lane: 'control', request: { properties: { name: { type: 'string' }, id: { type: 'uint32' } } }, reply: { properties: {} } },
   /** A thread to the guardian: my actor is up. */
-  started: { lane: 'control', request: { properties: { incarnation: { type: 'int32' } } } },
+  started: {
+    lane: 'control',
+    request: {
+      properties: {
+        incarnation: { type: 'int32' },
+        /** It had nothing to do and leaves at once. */
+        isIgnored: { type: 'boolean' },
+      },
+      optionalProperties: { info: {} },
+    },
+  },
+  /** A thread to the guardian: my actor ends by itself, and not because its work is done. */
+  shutsDown: { lane: 'control', request: { properties: { incarnation: { type: 'int32' } } } },
   /** A thread to the guardian: my actor failed, in its start or later; I am about to end. */
   crashed: {
     lane: 'control',

@@ -1,21 +1,9 @@
 /** What a thread is given when it starts: its place in the system and the actor it is for. */
 import type { MessagePort } from 'node:worker_threads';
+import type { ActorSource } from './actor-source.ts';
 import type { Address } from './address.ts';
 import type { PeerLink } from './link.ts';
 import type { LogLevel } from './log.ts';
-
-/** Where the definition of an actor is to be found. */
-export interface ActorSource {
-  /** URL of the module, as `import.meta.resolve` or `new URL('./x.js', import.meta.url).href` gives it. */
-  readonly module: string;
-  /** Name of the export that is the ActorDefinition. */
-  readonly export: string;
-  /**
-   * Handed to the actor's `start`: plain data, as in an untyped field of a message. With the rest of its
-   * spec it has to fit one record of the control lane, half of `DEFAULT_LANE_SIZES.controlBytes`.
-   */
-  readonly args?: unknown;
-}
 
 export interface ThreadSettings {
   readonly maxSpins: number;

@@ -29,7 +29,7 @@ import type { KernelSpec } from './kernel-protocol.ts';
 import type { LaneSizes } from './lanes.ts';
 import { LogWriter, type Log } from './log.ts';
 import type { ThreadBoot } from './thread-boot.ts';
-import type { HostedThread, ThreadExit, ThreadSpec } from './thread-spec.ts';
+import type { HostedThread, Started, ThreadExit, ThreadSpec } from './thread-spec.ts';
 import { ThreadBlock, threadCapacity } from './thread-block.ts';
 import { ThreadLinks, type LinkedThread } from './thread-links.ts';
 import type { ThreadRuntime } from './thread-runtime.ts';
@@ -49,7 +49,9 @@ interface Hosted extends LinkedThread {
   port: MessagePort | undefined;
   /** What it said of its own end. */
   lastWords: ThreadExit | undefined;
-  onStarted: (() => void) | undefined;
+  onStarted: ((started: Started) => void) | undefined;
+  /** It has started with nothing to do and is about to end. */
+  isIgnored: boolean;
   onExit: ((exit: ThreadExit) => void) | undefined;
 }
 
@@ -127,7 +129,8 @@ export class ThreadHost {
       return {};
     },
     resolve: ({ name }, message) => ({ address: this.#resolve(name, message.from) }),
-    started: (notice, message) => this.#onStarted(message, notice.incarnation),
+    started: (notice, message) => this.#onStarted(message, notice),
+    shutsDown: (notice, message) => this.#onShutsDown(message, notice.incarnation),
     crashed: (notice, message) => this.#onCrashed(message, notice),
     log: (record) => this.#writer.write(record),
   };
@@ -149,7 +152,7 @@ export class ThreadHost {
       id,
       address: addressOf(id, slot),
       board,
-      shown: { id, name: spec.name, board: new Board(board), block },
+      shown: { id, name: spec.name, board: new Board(board), block, ...(spec.hungAfterMs === undefined ? {} : { hungAfterMs: spec.hungAfterMs }) },
       spec,
       incarnation: 0,
       alive: false,
@@ -158,6 +161,7 @@ export class ThreadHost {
       links: new Map(),
       lastWords: undefined,
       onStarted: undefined,
+      isIgnored: false,
       onExit: undefined,
     };
     this.#threads.set(id, hosted);
@@ -176,15 +180,16 @@ export class ThreadHost {
   }
 
   /**
-   * Starts the thread's next life. Resolves once its actor has started.
+   * Starts the thread's next life. Resolves once its actor has started, or has left because it had nothing to do.
    * @param onExit called once when that life ends, after it has started
    * @throws SpillwayError `actor_start_failed`
    */
-  start(thread: HostedThread, onExit: (exit: ThreadExit) => void): Promise<void> {
+  start(thread: HostedThread, onExit: (exit: ThreadExit) => void): Promise<Started> {
     const hosted = thread as Hosted;
     const channel = new MessageChannel();
     hosted.incarnation++;
     hosted.lastWords = undefined;
+    hosted.isIgnored = false;
     hosted.port = channel.port1;
     // The port is only ever read with receiveMessageOnPort and must not keep a thread alive.
     channel.port1.unref();
@@ -208,13 +213,14 @@ export class ThreadHost {
     hosted.alive = true;
     hosted.worker = worker;
     return new Promise((resolve, reject) => {
-      hosted.onStarted = () => {
+      hosted.onStarted = (started) => {
         hosted.onStarted = undefined;
         hosted.onExit = onExit;
-        resolve();
+        resolve(started);
       };
       hosted.onExit = (exit) => {
         hosted.onStarted = undefined;
+        if (hosted.isIgnored && exit.reason !== 'crashed') return resolve({ isIgnored: true, info: undefined });
         const reason = exit.message === '' ? 'its thread ended' : exit.message;
         const code = exit.code === '' ? 'actor_start_failed' : exit.code;
         reject(new SpillwayError(code, `Actor ${hosted.spec.name} did not start: ${reason}`, { details: { stack: exit.stack } }));
@@ -242,9 +248,29 @@ export class ThreadHost {
     });
     this.#sendStop(hosted, deadlineMs * STOP_PART);
     if (await Promise.race([ended, passed])) return true;
-    if (hosted.spec.native === true) return false;
+    if (!mayBeTerminated(hosted.spec)) return false;
     await worker.terminate();
     return true;
+  }
+
+  /**
+   * Ends the thread at once, as crashed with these words. One with native calls is left alone.
+   * @returns whether it has ended
+   */
+  async kill(thread: HostedThread, code: string, message: string): Promise<boolean> {
+    const hosted = thread as Hosted;
+    const { worker } = hosted;
+    if (!hosted.alive || worker === undefined) return true;
+    if (!mayBeTerminated(hosted.spec)) return false;
+    hosted.lastWords ??= { reason: 'crashed', whileStarting: hosted.onStarted !== undefined, code, message, stack: '' };
+    await worker.terminate();
+    return true;
+  }
+
+  /** A handler has held the thread for longer than its spec permits. */
+  killHung(id: number, message: string): void {
+    const hosted = this.#threads.get(id);
+    if (hosted !== undefined) void this.kill(hosted, 'actor_hung', message);
   }
 
   /** Gives up the thread's place: it will not be started again, and those who talk to it are told. */
@@ -326,9 +352,17 @@ export class ThreadHost {
     return this.#runtime.tellOnce(thread, name, notice);
   }
 
-  #onStarted(message: MessageContext, incarnation: number): void {
+  #onStarted(message: MessageContext, { incarnation, isIgnored, info }: { incarnation: number; isIgnored: boolean; info?: unknown }): void {
     const hosted = this.#hostedAt(message.from);
-    if (hosted?.incarnation === incarnation) hosted.onStarted?.();
+    if (hosted?.incarnation !== incarnation) return;
+    // One that has nothing to do has started when its thread has ended, so that its place is free.
+    if (isIgnored) hosted.isIgnored = true;
+    else hosted.onStarted?.({ isIgnored, info });
+  }
+
+  #onShutsDown(message: MessageContext, incarnation: number): void {
+    const hosted = this.#hostedAt(message.from);
+    if (hosted?.incarnation === incarnation) hosted.lastWords = { reason: 'shutdown', whileStarting: false, code: '', message: '', stack: '' };
   }
 
   #onCrashed(
@@ -377,4 +411,9 @@ export class ThreadHost {
       else this.#runtime.tell(peer, 'peerDown', { actor: hosted.address, final, hasStopped, controlConsumed: control, dataConsumed: data });
     }
   }
+}
+
+/** Whether ending the thread in the middle of anything leaves the process alive. */
+function mayBeTerminated({ native }: ThreadSpec): boolean {
+  return native !== true;
 }

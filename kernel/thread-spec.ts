@@ -1,7 +1,7 @@
 /** What the guardian is told of a thread, and what it tells of one. */
+import type { ActorSource } from './actor-source.ts';
 import type { Address } from './address.ts';
 import type { LaneSizes } from './lanes.ts';
-import type { ActorSource } from './thread-boot.ts';
 import type { HeapLimits } from './worker.ts';
 
 export interface ThreadSpec {
@@ -13,11 +13,22 @@ export interface ThreadSpec {
   /** Whether it makes native calls: such a thread is never terminated, only asked to end. */
   readonly native?: boolean;
   readonly resourceLimits?: HeapLimits;
+  /** How long one handler may hold the thread before it is ended as crashed. Default: it is only told. */
+  readonly hungAfterMs?: number;
+}
+
+/** How a start ended that did not fail. */
+export interface Started {
+  /** The actor had nothing to do and has left at once; see ActorDefinition. */
+  readonly isIgnored: boolean;
+  /** What the actor tells whoever had it started. */
+  readonly info: unknown;
 }
 
 /** How a thread ended. */
 export interface ThreadExit {
-  readonly reason: 'stopped' | 'crashed';
+  /** `stopped`: by itself, its work done. `shutdown`: in order, because it was told to or something else had ended. */
+  readonly reason: 'stopped' | 'shutdown' | 'crashed';
   readonly whileStarting: boolean;
   readonly code: string;
   readonly message: string;

@@ -1,11 +1,11 @@
 /** Adapts a worker thread to the runtime: what its entry file calls, and nothing else does. */
 import assert from 'node:assert';
 import { isMainThread, workerData, type MessagePort } from 'node:worker_threads';
-import type { ActorDefinition } from './actor.ts';
+import { loadDefinition } from './actor-source.ts';
 import { GUARDIAN_THREAD, threadOf } from './address.ts';
 import { Caretaker, linksOf } from './caretaker.ts';
 import { systemClock } from './clock.ts';
-import type { ActorSource, ThreadBoot } from './thread-boot.ts';
+import type { ThreadBoot } from './thread-boot.ts';
 import { LogWriter } from './log.ts';
 import { ThreadHost } from './thread-host.ts';
 import { ThreadLoop } from './thread-loop.ts';
@@ -56,6 +56,7 @@ function makeHost(runtime: ThreadRuntime, boot: ThreadBoot): ThreadHost {
     after: (delayMs, run) => void runtime.after(delayMs, run),
     log: (actor) => host.log(actor),
     hungAfterMs: boot.hungAfterMs ?? DEFAULT_HUNG_AFTER_MS,
+    onHung: ({ id }, message) => host.killHung(id, message),
   });
   watchdog.start();
   return host;
@@ -64,13 +65,4 @@ function makeHost(runtime: ThreadRuntime, boot: ThreadBoot): ThreadHost {
 /** Loaded with the first port, because most threads never get one. */
 function serveAdmin(port: MessagePort): void {
   void import('./admin/thread-admin.ts').then((admin) => admin.serveAdmin(port));
-}
-
-async function loadDefinition(source: ActorSource): Promise<ActorDefinition> {
-  const module = (await import(source.module)) as Record<string, unknown>;
-  const definition = module[source.export] as ActorDefinition | undefined;
-  if (typeof definition?.start !== 'function') {
-    throw new TypeError(`${source.module} has no export '${source.export}' that is an actor definition.`);
-  }
-  return definition;
 }

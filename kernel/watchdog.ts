@@ -1,6 +1,6 @@
 /**
  * Finds threads that are held: it looks at what every thread shows of itself, from the guardian's thread, so
- * it sees an endless loop as well. It names who holds the thread; it ends nobody.
+ * it sees an endless loop as well. It names who holds the thread; it ends nobody itself.
  *
  * A thread shows in which turn of its loop it is, whose handler runs, and which entry into a handler that is.
  * Two looks that find the same of all three have seen one call of one handler, however many messages the
@@ -22,6 +22,8 @@ export interface WatchedThread {
   readonly name: string;
   readonly board: Board;
   readonly block: ThreadBlock;
+  /** How long one handler may hold it before it is to be ended; without it, that is only told. */
+  readonly hungAfterMs?: number;
 }
 
 export interface WatchdogOptions {
@@ -32,6 +34,8 @@ export interface WatchdogOptions {
   log(actor: string): Log;
   /** How long one handler may hold its thread. */
   readonly hungAfterMs: number;
+  /** A thread that has a limit of its own is held for longer. @param message says by whom, and since when */
+  onHung?(thread: WatchedThread, message: string): void;
 }
 
 export const DEFAULT_HUNG_AFTER_MS = 5_000;
@@ -89,15 +93,15 @@ export class Watchdog {
       return { incarnation, turns, handling, sinceMs: nowMs, told: undefined };
     }
     if (isLate && former.told === undefined) former.sinceMs = nowMs;
-    const limitMs = this.#limitMs(handling, state);
+    const limitMs = this.#limitMs(thread, handling, state);
     const isHung = nowMs - former.sinceMs > limitMs;
     if (handling !== 0 || isHung) block.showHeld(turns, handling, former.sinceMs);
     if (isHung && former.told === undefined) this.#tell(thread, former, nowMs);
     return former;
   }
 
-  #limitMs(handling: number, state: ThreadState): number {
-    const { hungAfterMs } = this.#options;
+  #limitMs(thread: WatchedThread, handling: number, state: ThreadState): number {
+    const hungAfterMs = thread.hungAfterMs ?? this.#options.hungAfterMs;
     if (handling !== 0) return hungAfterMs;
     // While it starts or stops, a thread loads and releases what takes its time; deadlines of their own watch over both.
     return state === 'running' ? hungAfterMs + IDLE_MS : Infinity;
@@ -112,6 +116,7 @@ export class Watchdog {
     const log = this.#options.log(seen.told);
     if (slot === 0) log.warn('the thread stands still outside of any handler', { thread: name, forMs });
     else log.warn('a handler holds its thread', { thread: name, address: formatAddress(addressOf(id, slot)), forMs });
+    if (thread.hungAfterMs !== undefined) this.#options.onHung?.(thread, `${slot === 0 ? 'its thread has stood still' : `a handler of ${seen.told} has held its thread`} for ${forMs} ms`);
   }
 
   #tellEnd({ name, block }: WatchedThread, { sinceMs, incarnation }: Seen, told: string, nowMs: number): void {

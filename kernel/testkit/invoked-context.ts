@@ -149,6 +149,10 @@ export class InvokedContext implements ActorContext {
     return new ActorRef(this.courier, options.name ?? `${this.name}/${this.spawned.length}`, address, definition.protocol);
   }
 
+  lives(): never {
+    throw new TypeError('An actor that is only invoked has no thread on which others could live; use a test system.');
+  }
+
   stop(child: Addressed | Address): Promise<void> {
     const address = addressOfTarget(child);
     if (!this.children.includes(address)) throw new SpillwayError('not_a_child', `${address} is no child of ${this.name}, and only its parent may stop it.`);
