@@ -1,31 +1,50 @@
 /**
- * Child specs and supervisor flags: plain data, in OTP's words, checked as a whole before anything
- * starts. Unknown keys are refused, because a misspelt one would silently mean the default.
+ * Child specs and supervisor flags: plain data, in OTP's words. What they mean is said here; that they are
+ * well-formed is checked as a whole before anything starts (spec-check.ts).
  */
-import type { JtdSchema } from 'atomics-ring-buffer';
-import { DEFAULT_LANE_SIZES, SpillwayError, validatorOf, type ActorSource, type HeapLimits, type LaneSizes } from '../kernel/index.ts';
+import type { ActorSource, HeapLimits, LaneSizes, ThreadSpec } from '../kernel/index.ts';
 
 /**
  * When a child that has ended is started again.
  *
- *              after a stop of its own   after a crash
- *   permanent  restarted                 restarted
- *   transient  not restarted             restarted
- *   temporary  not restarted             not restarted
+ *              after a stop of its own   after a shutdown   after a crash
+ *   permanent  restarted                 restarted          restarted
+ *   transient  not restarted             not restarted      restarted
+ *   temporary  not restarted             not restarted      not restarted
  */
 export type Restart = 'permanent' | 'transient' | 'temporary';
 
-/** Where a child runs. One word, and nothing else in the spec or the actor changes with it. */
-export type Placement = 'thread';
+/**
+ * Where a child runs. One word, and nothing else in the spec or the actor changes with it.
+ *
+ *   inline   on the thread of the supervision tree itself: the quickest to restart. It must never hold its thread,
+ *            which would hold all restarts
+ *   pool     with others on one of the threads that the system keeps for it
+ *   thread   on a thread of its own
+ *   process  in a process of its own, for what may take its process down
+ */
+export type Placement = 'inline' | 'pool' | 'thread' | 'process';
 
-export interface ChildSpec {
-  /** Unique among the children; also the name by which others resolve the actor. */
+interface AnyChild {
+  /** Unique among the children; with the ids of the supervisors above, the name by which others resolve the actor. */
   readonly id: string;
-  readonly start: ActorSource;
   /** Default: permanent. */
   readonly restart?: Restart;
-  /** Milliseconds that the child may take to finish what waits and to stop. Default: 5,000. */
+  /** Whether its end by itself may end its supervisor; see `autoShutdown`. Not for permanent children. Default: false. */
+  readonly significant?: boolean;
+  /** Milliseconds that the child may take to finish what waits and to stop. Default: 5,000; of a supervisor, as long as its children take. */
   readonly shutdownMs?: number;
+  /** It is ended at once instead. Not for what makes native calls on a thread. */
+  readonly brutalKill?: boolean;
+  /** Milliseconds that a start may take until the child says that it is ready, which its `start` does by returning. Default: 60,000. */
+  readonly startMs?: number;
+  /** What differs from its supervisor's. */
+  readonly backoff?: Partial<BackoffFlags>;
+}
+
+export interface ChildSpec extends AnyChild {
+  readonly type?: 'worker';
+  readonly start: ActorSource;
   /** Default: thread. */
   readonly placement?: Placement;
   /** Whether it makes native calls; its thread is then never terminated. Default: false. */
@@ -34,15 +53,47 @@ export interface ChildSpec {
   readonly resourceLimits?: HeapLimits;
   /** Capacity and marks of the lanes into it; what is not given is the kernel's default. */
   readonly mailbox?: Partial<LaneSizes>;
+  /** How long one of its handlers may hold the thread before that is ended, as crashed. Default: it is only told. */
+  readonly hungAfterMs?: number;
 }
 
+/** A supervisor among the children of another. */
+export interface SupervisorChildSpec extends AnyChild, Partial<SupervisorSetup> {
+  readonly type: 'supervisor';
+  /** Names a `defineSupervisor` that says at each start what flags and children there are; in place of both. */
+  readonly start?: ActorSource;
+}
+
+export type AnyChildSpec = ChildSpec | SupervisorChildSpec;
+
+/** What a supervisor is made of. */
+export interface SupervisorSetup {
+  /** What is not given is the default. */
+  readonly flags: Partial<SupervisorFlags>;
+  /** From left to right in the order of their start. With `simple_one_for_one` exactly one: what its children are made after. */
+  readonly children: readonly AnyChildSpec[];
+}
+
+/**
+ * What is restarted when a child has failed.
+ *
+ *   one_for_one         the child alone
+ *   one_for_all         all children
+ *   rest_for_one        the child and those that were started after it
+ *   simple_one_for_one  the child alone; the children are all of one kind and come and go
+ */
+export type Strategy = 'one_for_one' | 'one_for_all' | 'rest_for_one' | 'simple_one_for_one';
+
+/** Which ends of significant children, by themselves, end the supervisor: none, the first, or the last. */
+export type AutoShutdown = 'never' | 'any_significant' | 'all_significant';
+
 export interface SupervisorFlags {
-  /** one_for_one: a child that ends is restarted alone. */
-  readonly strategy: 'one_for_one';
+  readonly strategy: Strategy;
   /** More restarts than this within the period, and the supervisor gives up. */
   readonly intensity: number;
   readonly periodMs: number;
   readonly backoff: BackoffFlags;
+  readonly autoShutdown: AutoShutdown;
 }
 
 export interface BackoffFlags {
@@ -52,121 +103,41 @@ export interface BackoffFlags {
   readonly maxMs: number;
   /** Each delay is multiplied by a random factor from 1 - jitter to 1 + jitter. 0 to 1. */
   readonly jitter: number;
+  /** A child that has lived for so long begins anew at `minMs`. Default: the mean of `minMs` and `maxMs`. */
+  readonly resetMs?: number;
 }
 
-export const DEFAULT_CHILD = { restart: 'permanent', shutdownMs: 5_000, placement: 'thread', native: false } as const;
+export const DEFAULT_CHILD = { restart: 'permanent', shutdownMs: 5_000, startMs: 60_000, placement: 'thread', native: false } as const;
 
 export const DEFAULT_FLAGS: SupervisorFlags = {
   strategy: 'one_for_one',
   intensity: 3,
   periodMs: 5_000,
   backoff: { minMs: 10, maxMs: 2_000, jitter: 0.2 },
+  autoShutdown: 'never',
 };
 
-/** A kernel message with its envelope takes less than 128 bytes, and a record may take half its lane. */
-const MIN_LANE_BYTES = 1_024;
-/** Where the high mark stands that is not given. */
-const DEFAULT_HIGH_PART = 0.75;
-/** What a ring takes at the most. */
-const MAX_LANE_BYTES = 2 ** 30;
+/** As long as a wait may be: about 24 days, which is what a timer takes. */
+export const FOREVER_MS = 2 ** 31 - 1;
 
-const CHILD_SCHEMA = {
-  properties: {
-    id: { type: 'string' },
-    start: {
-      properties: { module: { type: 'string' }, export: { type: 'string' } },
-      optionalProperties: { args: {} },
-    },
-  },
-  optionalProperties: {
-    restart: { enum: ['permanent', 'transient', 'temporary'] },
-    shutdownMs: { type: 'float64' },
-    placement: { enum: ['thread'] },
-    native: { type: 'boolean' },
-    resourceLimits: {
-      optionalProperties: { maxYoungGenerationSizeMb: { type: 'float64' }, maxOldGenerationSizeMb: { type: 'float64' } },
-    },
-    mailbox: {
-      optionalProperties: {
-        controlBytes: { type: 'uint32' },
-        dataBytes: { type: 'uint32' },
-        telemetryBytes: { type: 'uint32' },
-        highMarkBytes: { type: 'uint32' },
-        lowMarkBytes: { type: 'uint32' },
-      },
-    },
-  },
-} as const;
-
-const FLAGS_SCHEMA = {
-  properties: {
-    strategy: { enum: ['one_for_one'] },
-    intensity: { type: 'uint32' },
-    periodMs: { type: 'float64' },
-    backoff: {
-      properties: { minMs: { type: 'float64' }, maxMs: { type: 'float64' }, jitter: { type: 'float64' } },
-    },
-  },
-} as const;
-
-/** @throws SpillwayError `spec_invalid`, `child_exists` */
-export function validateChildren(specs: readonly unknown[]): asserts specs is readonly ChildSpec[] {
-  const ids = new Set<string>();
-  for (const spec of specs) {
-    check('Child spec', CHILD_SCHEMA, spec);
-    const { id, shutdownMs = DEFAULT_CHILD.shutdownMs, mailbox } = spec as ChildSpec;
-    if (id === '') throw invalid('A child spec needs an id that is not empty.');
-    if (!(shutdownMs > 0)) throw invalid(`Child ${id}: shutdownMs must be above zero; got ${shutdownMs}.`);
-    checkMailbox(id, { ...DEFAULT_LANE_SIZES, ...mailbox });
-    if (ids.has(id)) throw new SpillwayError('child_exists', `Two children have the id '${id}'.`);
-    ids.add(id);
-  }
+export function isSupervisor(spec: AnyChildSpec): spec is SupervisorChildSpec {
+  return spec.type === 'supervisor';
 }
 
-function checkMailbox(id: string, sizes: LaneSizes): void {
-  for (const key of ['controlBytes', 'dataBytes', 'telemetryBytes'] as const) {
-    const bytes = sizes[key];
-    if (!Number.isInteger(Math.log2(bytes)) || bytes < MIN_LANE_BYTES || bytes > MAX_LANE_BYTES) {
-      throw invalid(`Child ${id}: mailbox.${key} must be a power of two from ${MIN_LANE_BYTES} to ${MAX_LANE_BYTES}; got ${bytes}.`);
-    }
-  }
-  const { dataBytes } = sizes;
-  const highMarkBytes = sizes.highMarkBytes ?? dataBytes * DEFAULT_HIGH_PART;
-  // A low mark at the high one, or above it, would have the lane pressured and not pressured with every record.
-  const isLowBelow = sizes.lowMarkBytes === undefined || (sizes.lowMarkBytes > 0 && sizes.lowMarkBytes < highMarkBytes);
-  if (!(isLowBelow && highMarkBytes > 0 && highMarkBytes <= dataBytes)) {
-    throw invalid(
-      `Child ${id}: the mailbox's marks must satisfy 0 < lowMarkBytes < highMarkBytes <= dataBytes (${dataBytes}); got low ${sizes.lowMarkBytes ?? 'none'}, high ${sizes.highMarkBytes ?? `none, so ${highMarkBytes}`}.`,
-    );
-  }
+/** How long a child may take to stop. */
+export function shutdownMsOf(spec: AnyChildSpec): number {
+  return Math.min(FOREVER_MS, spec.shutdownMs ?? (isSupervisor(spec) ? FOREVER_MS : DEFAULT_CHILD.shutdownMs));
 }
 
-/** Fills in the defaults. @throws SpillwayError `spec_invalid` */
-export function completeFlags(flags: Partial<SupervisorFlags>): SupervisorFlags {
-  const complete = { ...DEFAULT_FLAGS, ...flags };
-  check('Supervisor flags', FLAGS_SCHEMA, complete);
-  const { periodMs, backoff } = complete;
-  if (!(periodMs > 0)) throw invalid(`periodMs must be above zero; got ${periodMs}.`);
-  if (!(backoff.minMs >= 0 && backoff.maxMs >= backoff.minMs && backoff.jitter >= 0 && backoff.jitter <= 1)) {
-    throw invalid(`backoff must satisfy 0 <= minMs <= maxMs and 0 <= jitter <= 1; got ${JSON.stringify(backoff)}.`);
-  }
-  return complete;
-}
-
-/** Compiled at the first use: a thread that only runs an actor checks no specs. */
-const validators = new Map<JtdSchema, (value: unknown) => void>();
-
-function check(what: string, schema: JtdSchema, value: unknown): void {
-  let validate = validators.get(schema);
-  if (validate === undefined) validators.set(schema, (validate = validatorOf(schema)));
-  try {
-    validate(value);
-  } catch (error) {
-    const { path, expected, found } = (error as SpillwayError).details;
-    throw new SpillwayError('spec_invalid', `${what}: ${String(path) || 'it'} must be ${String(expected)}, and is ${String(found)}.`, { cause: error });
-  }
-}
-
-function invalid(message: string): SpillwayError {
-  return new SpillwayError('spec_invalid', message);
+/** A worker's spec as the kernel is told it. */
+export function threadSpecOf(spec: ChildSpec, name: string): ThreadSpec {
+  const { start, mailbox, native = DEFAULT_CHILD.native, resourceLimits, hungAfterMs } = spec;
+  return {
+    name,
+    source: start,
+    native,
+    ...(mailbox === undefined ? {} : { mailbox }),
+    ...(resourceLimits === undefined ? {} : { resourceLimits }),
+    ...(hungAfterMs === undefined ? {} : { hungAfterMs }),
+  };
 }

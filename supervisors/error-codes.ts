@@ -2,7 +2,10 @@
 export const SUPERVISOR_ERRORS = {
   spec_invalid: 'A child spec or the flags of a supervisor are wrong; the message names the field, what was expected and what came.',
   child_exists: 'The supervisor already has a child with this id.',
-  child_unknown: 'The supervisor has no child with this id.',
+  child_running: 'The child has a life, or is about to get one; terminate it first. `details.state` says which.',
+  child_unknown: 'The supervisor has no child with this id, or there is no supervisor at this path at present.',
+  supervisor_dynamic: 'The call is not for a supervisor with simple_one_for_one, whose children are forgotten when they end.',
+  start_deadline: 'A child was not ready within its startMs and was ended.',
   not_in_pool: 'The actor does not live on a thread of this pool.',
   restart_intensity: 'A child failed more often than the supervisor permits, so it stopped all its children.',
 } as const;

@@ -16,7 +16,18 @@ export class RestartIntensity {
 
   /** Counts a restart at `nowMs` (monotonic). @returns whether it is permitted */
   permits(nowMs: number): boolean {
-    this.#restartsMs = [...this.#restartsMs.filter((atMs) => atMs >= nowMs - this.#periodMs), nowMs];
+    this.#forget(nowMs);
+    this.#restartsMs.push(nowMs);
     return this.#restartsMs.length <= this.#intensity;
+  }
+
+  /** Restarts within the period that ends at `nowMs`. */
+  count(nowMs: number): number {
+    this.#forget(nowMs);
+    return this.#restartsMs.length;
+  }
+
+  #forget(nowMs: number): void {
+    this.#restartsMs = this.#restartsMs.filter((atMs) => atMs >= nowMs - this.#periodMs);
   }
 }

@@ -1,36 +1,48 @@
-/** The root of the supervision tree: the actor that runs on the guardian's thread. */
+/** The root of the supervision tree: the actor that runs on the guardian's thread and speaks for all supervisors. */
 import assert from 'node:assert';
+import { availableParallelism } from 'node:os';
 import { defineActor } from '../kernel/index.ts';
-import type { ChildSpec, SupervisorFlags } from './child-spec.ts';
-import { supervisorProtocol, type SupervisorSpec } from './messages.ts';
-import { Supervisor } from './supervisor.ts';
+import type { SupervisorFlags } from './child-spec.ts';
+import { CrashReports, type CrashReportOptions } from './crash-reports.ts';
+import { supervisorProtocol, type TreeSpec } from './messages.ts';
+import type { StartedChild } from './supervisor.ts';
+import { Tree } from './tree.ts';
 
 export interface RootArgs {
   readonly flags: SupervisorFlags;
-  /** Started from left to right before the root says that it is up. */
-  readonly children: readonly ChildSpec[];
+  /** For children placed `pool`. Default: one for each core. */
+  readonly poolThreads?: number;
+  readonly crashReports?: CrashReportOptions;
 }
 
-export const root = defineActor<SupervisorSpec, RootArgs>({
+export const root = defineActor<TreeSpec, RootArgs>({
   protocol: supervisorProtocol,
-  async start(context, { flags, children }) {
-    assert(context.host !== undefined, 'The root supervisor runs on the guardian thread.');
-    const supervisor = new Supervisor({
-      host: context.host,
-      flags,
-      clock: context.clock,
-      random: Math.random,
-      log: context.log,
-      after: (delayMs, run) => void setTimeout(run, delayMs),
-    });
-    for (const child of children) await supervisor.startChild(child);
+  start(context, { flags, poolThreads = availableParallelism(), crashReports = {} }) {
+    const { host } = context;
+    assert(host !== undefined, 'The root supervisor runs on the guardian thread.');
+    const reports = new CrashReports(crashReports, context.log);
+    const tree = new Tree({ context, host, flags, poolThreads, reports });
     return {
       handlers: {
-        startChild: async ({ spec }) => ({ thread: (await supervisor.startChild(spec)).id }),
-        terminateChild: async ({ id }) => ({ ended: await supervisor.terminateChild(id) }),
-        whichChildren: () => ({ children: supervisor.whichChildren() }),
-        shutdown: async ({ deadlineMs }) => ({ still: await supervisor.shutdown(deadlineMs) }),
+        startChild: async ({ supervisor, spec }) => startedOf(supervisor, await tree.at(supervisor).startChild(spec)),
+        terminateChild: async ({ supervisor, id }) => ({ ended: await tree.at(supervisor).terminateChild(id) }),
+        removeChild: async ({ supervisor, id }) => ({ ended: await tree.at(supervisor).removeChild(id) }),
+        restartChild: async ({ supervisor, id }) => startedOf(supervisor, await tree.at(supervisor).restartChild(id)),
+        deleteChild: async ({ supervisor, id }) => {
+          await tree.at(supervisor).deleteChild(id);
+          return {};
+        },
+        whichChildren: ({ supervisor }) => ({ children: tree.at(supervisor).whichChildren() }),
+        countChildren: ({ supervisor }) => ({ ...tree.at(supervisor).countChildren() }),
+        crashReports: () => ({ reports: [...reports.latest()] }),
+        shutdown: async ({ deadlineMs }) => ({ still: await tree.shutdown(deadlineMs) }),
+        lifeEnded: ({ child, ...exit }) => tree.pool.lifeEnded(child, { ...exit, whileStarting: false }),
       },
     };
   },
 });
+
+function startedOf(supervisor: string, { id, place, isIgnored, info }: StartedChild) {
+  const address = place?.address;
+  return { id, name: supervisor === '' ? id : `${supervisor}/${id}`, isIgnored, ...(address === undefined ? {} : { address }), ...(info === undefined ? {} : { info }) };
+}

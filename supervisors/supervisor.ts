@@ -1,216 +1,444 @@
 /**
- * A supervisor: it starts its children from left to right, stops them from right to left, and starts
- * again what fails, as long as that does not happen too often.
+ * A supervisor: it starts its children from left to right, stops them from right to left, and starts again
+ * what fails, by its strategy and as long as that does not happen too often. The rules are those of OTP's
+ * `supervisor`; what is added is a delay before a restart (backoff.ts) and a deadline for every start.
  *
- * Four things can happen to a child, and each has one method: it is started on request (`startChild`),
- * it ends by itself (`#onExit`), its back-off has passed (`#restart`), it is stopped (`#stopChild`).
- * Requests that arrive in between find the child's state and act on that.
+ * It knows its children only as places (child-place.ts). Four things can happen to a child, and each has one
+ * method: it is launched, it ends by itself (`#onExit`), its turn to be restarted has come, it is stopped.
+ * Whatever happens meanwhile finds the child's state and acts on that. Children that are restarted alone do
+ * not wait for each other; where siblings are restarted together, one such restart, or one call that
+ * changes the children, is under way at a time (group-restart.ts).
  */
-import {
-  SpillwayError,
-  type Clock,
-  type HostedThread,
-  type Log,
-  type ThreadExit,
-  type ThreadHost,
-} from '../kernel/index.ts';
+import { SpillwayError, type Clock, type Log, type Started, type Timer } from '../kernel/index.ts';
 import { Backoff } from './backoff.ts';
-import { DEFAULT_CHILD, validateChildren, type ChildSpec, type SupervisorFlags } from './child-spec.ts';
+import type { ChildExit, ChildPlace } from './child-place.ts';
+import { DEFAULT_CHILD, FOREVER_MS, isSupervisor, shutdownMsOf, type AnyChildSpec, type SupervisorFlags } from './child-spec.ts';
+import { Children, type Child, type ChildCounts, type ChildStatus } from './children.ts';
+import type { CrashReport } from './crash-report.ts';
+import { GroupRestart } from './group-restart.ts';
 import { RestartIntensity } from './restart-intensity.ts';
-
-export type ChildState = 'starting' | 'running' | 'restarting' | 'stopping' | 'ended';
-
-export interface ChildStatus {
-  readonly id: string;
-  readonly thread: number;
-  readonly state: ChildState;
-  readonly restarts: number;
-  /** Message of the last failure; empty if there was none. */
-  readonly lastError: string;
-}
-
-interface Child {
-  readonly spec: ChildSpec;
-  readonly thread: HostedThread;
-  readonly backoff: Backoff;
-  state: ChildState;
-  restarts: number;
-  lastError: string;
-  startedMs: number;
-}
+import { checkChildren, type CheckedSetup } from './spec-check.ts';
 
 export interface SupervisorOptions {
-  readonly host: ThreadHost;
-  readonly flags: SupervisorFlags;
+  /** Of the supervisors above and itself, joined by slashes; empty for the root. */
+  readonly path: string;
+  /** Its flags and first children, as `checkSetup` gives them. */
+  readonly setup: CheckedSetup;
+  /** Makes the place of a child. @throws SpillwayError where there is no room for it */
+  placeOf(spec: AnyChildSpec, name: string): ChildPlace;
   readonly clock: Clock;
+  /** Uniform in [0, 1). */
   readonly random: () => number;
   readonly log: Log;
   /** Runs `run` after a delay on the supervisor's own thread. */
-  after(delayMs: number, run: () => void): void;
+  after(delayMs: number, run: () => void): Pick<Timer, 'cancel'>;
+  /** Takes the report of each failure of a child. */
+  report?(report: CrashReport): void;
+  /** The supervisor has ended by itself, after all its children. */
+  onEnd?(exit: ChildExit): void;
+}
+
+/** What a child that was started on request says of itself. */
+export interface StartedChild extends Started {
+  readonly id: string;
+  readonly place: ChildPlace | undefined;
 }
 
 export class Supervisor {
   readonly #options: SupervisorOptions;
+  readonly #flags: SupervisorFlags;
   readonly #intensity: RestartIntensity;
-  /** From left to right in order of their start. */
-  readonly #children = new Map<string, Child>();
+  readonly #children: Children;
+  readonly #group: GroupRestart | undefined;
+  /** With simple_one_for_one: what the children are made after. */
+  readonly #template: AnyChildSpec | undefined;
   #stopping = false;
-  /** Whether it has stopped because its children failed too often. */
   #gaveUp = false;
 
   constructor(options: SupervisorOptions) {
+    const { flags, children } = options.setup;
     this.#options = options;
-    this.#intensity = new RestartIntensity(options.flags.intensity, options.flags.periodMs);
+    this.#flags = flags;
+    this.#intensity = new RestartIntensity(flags.intensity, flags.periodMs);
+    this.#children = new Children(options.path);
+    this.#template = flags.strategy === 'simple_one_for_one' ? children[0] : undefined;
+    if (flags.strategy === 'one_for_all' || flags.strategy === 'rest_for_one') {
+      this.#group = new GroupRestart({
+        strategy: flags.strategy,
+        children: this.#children,
+        clock: options.clock,
+        after: options.after,
+        isStopping: () => this.#stopping,
+        stop: (child) => this.#stopSibling(child),
+        launch: (child) => this.#relaunch(child),
+      });
+    }
   }
 
-  /** @throws SpillwayError `spec_invalid`, `child_exists`, `restart_intensity`, `system_closed`, or what kept the child from starting */
-  async startChild(spec: unknown): Promise<HostedThread> {
-    validateChildren([spec]);
-    const childSpec = spec as ChildSpec;
-    const { id } = childSpec;
-    if (this.#gaveUp) {
-      throw new SpillwayError('restart_intensity', `Child ${id} was not started: children failed too often, so the supervisor has stopped them all.`);
-    }
-    if (this.#stopping) throw new SpillwayError('system_closed', `Child ${id} was not started: the supervisor is stopping.`);
-    if (this.#children.has(id)) throw new SpillwayError('child_exists', `There already is a child '${id}'; terminate it first.`);
-    const { start, mailbox, native, resourceLimits } = childSpec;
-    const thread = this.#options.host.add({
-      name: id,
-      source: start,
-      ...(mailbox === undefined ? {} : { mailbox }),
-      ...(resourceLimits === undefined ? {} : { resourceLimits }),
-      native: native ?? DEFAULT_CHILD.native,
+  get path(): string {
+    return this.#options.path;
+  }
+
+  /** Starts the children of its setup from left to right. @throws what kept one of them from starting; those before it have been stopped then */
+  async start(): Promise<void> {
+    if (this.#template !== undefined) return;
+    await this.#inTurn(async () => {
+      for (const spec of this.#options.setup.children) {
+        try {
+          await this.#startNew(spec);
+        } catch (error) {
+          await this.shutdown(FOREVER_MS);
+          throw error;
+        }
+      }
     });
-    const child: Child = {
-      spec: childSpec,
-      thread,
-      backoff: new Backoff(this.#options.flags.backoff, this.#options.random),
-      state: 'starting',
-      restarts: 0,
-      lastError: '',
-      startedMs: this.#options.clock.monotonicMs(),
-    };
-    this.#children.set(id, child);
-    try {
-      await this.#start(child);
-    } catch (error) {
-      this.#forget(child);
-      throw error;
-    }
-    return thread;
   }
 
-  /** @returns whether its thread has ended in time. @throws SpillwayError `child_unknown` */
+  /**
+   * Starts a child to the right of all others. With simple_one_for_one `given` holds what differs from the
+   * template: `id`, if it shall not be a number, and `args`.
+   * @throws SpillwayError `spec_invalid`, `child_exists`, `restart_intensity`, `system_closed`, `start_deadline`, or what kept the child from starting
+   */
+  async startChild(given: unknown): Promise<StartedChild> {
+    const spec = this.#template === undefined ? given : this.#children.madeAfter(this.#template, given);
+    checkChildren([spec], this.#flags);
+    return this.#inTurn(() => this.#startNew(spec as AnyChildSpec));
+  }
+
+  /**
+   * Stops a child. Its spec stays for `restartChild`, unless it is temporary or one of many of a kind.
+   * @returns whether it has ended in time
+   * @throws SpillwayError `child_unknown`
+   */
   async terminateChild(id: string): Promise<boolean> {
+    // Not in turn: it may be the very child whose start everybody else waits for.
     const child = this.#children.get(id);
-    if (child === undefined) throw new SpillwayError('child_unknown', `There is no child '${id}'.`);
-    const ended = await this.#stopChild(child, child.spec.shutdownMs ?? DEFAULT_CHILD.shutdownMs);
-    if (ended) this.#forget(child);
-    return ended;
+    return this.#stop(child, shutdownMsOf(child.spec));
+  }
+
+  /** Stops a child and forgets it. @returns whether it has ended in time; if not, it is forgotten when it has. @throws SpillwayError `child_unknown` */
+  async removeChild(id: string): Promise<boolean> {
+    const child = this.#children.get(id);
+    child.isForgotten = true;
+    if (child.state === 'stopped') this.#children.delete(child);
+    return this.#stop(child, shutdownMsOf(child.spec));
+  }
+
+  /** Starts a child again that has ended or was terminated. @throws SpillwayError `child_unknown`, `child_running`, `supervisor_dynamic`, `start_deadline`, or what kept it from starting */
+  async restartChild(id: string): Promise<StartedChild> {
+    this.#requireStatic('restartChild');
+    return this.#inTurn(() => {
+      const child = this.#children.get(id);
+      this.#requireStopped(child, 'restart');
+      this.#requireOpen(id);
+      return this.#launchOnce(child, () => {});
+    });
+  }
+
+  /** Forgets a child that has ended or was terminated. @throws SpillwayError `child_unknown`, `child_running`, `supervisor_dynamic` */
+  async deleteChild(id: string): Promise<void> {
+    this.#requireStatic('deleteChild');
+    return this.#inTurn(() => {
+      const child = this.#children.get(id);
+      this.#requireStopped(child, 'delete');
+      this.#children.delete(child);
+      return Promise.resolve();
+    });
   }
 
   whichChildren(): ChildStatus[] {
-    return [...this.#children.values()].map(({ spec, thread, state, restarts, lastError }) => ({
-      id: spec.id,
-      thread: thread.id,
-      state,
-      restarts,
-      lastError,
-    }));
+    return this.#children.list();
   }
 
-  /** Stops the children from right to left. @returns the ids of those that had not ended in time */
+  countChildren(): ChildCounts {
+    return this.#children.count(this.#template);
+  }
+
+  /** The child's place while it has one. @throws SpillwayError `child_unknown` */
+  placeOfChild(id: string): ChildPlace | undefined {
+    return this.#children.get(id).place;
+  }
+
+  /**
+   * Stops the children from right to left; those of one kind all at once.
+   * @returns the names of those that had not ended in time
+   */
   async shutdown(deadlineMs: number): Promise<string[]> {
     this.#stopping = true;
     const endMs = this.#options.clock.monotonicMs() + deadlineMs;
     const still: string[] = [];
-    for (const child of [...this.#children.values()].toReversed()) {
+    const stop = async (child: Child): Promise<void> => {
       const leftMs = Math.max(1, endMs - this.#options.clock.monotonicMs());
-      const childMs = child.spec.shutdownMs ?? DEFAULT_CHILD.shutdownMs;
-      if (await this.#stopChild(child, Math.min(leftMs, childMs))) this.#forget(child);
-      else still.push(child.spec.id);
-    }
+      if (!(await this.#stop(child, Math.min(leftMs, shutdownMsOf(child.spec))))) still.push(child.name);
+    };
+    const children = [...this.#children].toReversed();
+    if (this.#template === undefined) for (const child of children) await stop(child);
+    else await Promise.all(children.map(stop));
     return still;
   }
 
-  async #start(child: Child): Promise<void> {
+  // ---- starting -----------------------------------------------------------------------------------
+
+  /** Where siblings are restarted together, changes wait for each other. */
+  #inTurn<T>(change: () => Promise<T>): Promise<T> {
+    return this.#group === undefined ? change() : this.#group.inTurn(change);
+  }
+
+  async #startNew(spec: AnyChildSpec): Promise<StartedChild> {
+    this.#requireOpen(spec.id);
+    const isForgotten = spec.restart === 'temporary' || this.#template !== undefined;
+    const child = this.#children.add(spec, new Backoff({ ...this.#flags.backoff, ...spec.backoff }, this.#options.random), isForgotten);
+    return this.#launchOnce(child, () => (child.isForgotten = true));
+  }
+
+  /** A launch that is not tried again. @param onFailure called before what is left of it is settled */
+  async #launchOnce(child: Child, onFailure: () => void): Promise<StartedChild> {
+    try {
+      const started = await this.#launch(child);
+      return { ...started, id: child.spec.id, place: child.place };
+    } catch (error) {
+      onFailure();
+      child.lastError = (error as Error).message;
+      // Whoever has told it to stop settles it, or has done so.
+      if (child.state !== 'stopping') this.#end(child, undefined);
+      throw error;
+    }
+  }
+
+  /** @throws what kept it from starting; its place stays then, for another try */
+  async #launch(child: Child): Promise<Started> {
     child.state = 'starting';
-    await this.#options.host.start(child.thread, (exit) => this.#onExit(child, exit));
-    child.startedMs = this.#options.clock.monotonicMs();
-    // It may have been told to stop while it started.
-    if (child.state === 'starting') child.state = 'running';
+    const place = (child.place ??= this.#options.placeOf(child.spec, child.name));
+    const life = ++child.life;
+    const { clock } = this.#options;
+    child.startedMs = clock.monotonicMs();
+    await this.#whenReleased(child);
+    if (child.state !== 'starting') throw new SpillwayError('actor_start_failed', `Child ${child.name} was stopped before it started.`);
+    const started = await this.#withinDeadline(child, place.start((exit) => this.#onExit(child, life, exit)));
+    child.startedMs = clock.monotonicMs();
+    // It may have been told to stop while it started, or have ended at once.
+    if (child.life === life && child.state === 'starting') {
+      if (started.isIgnored) this.#settle(child, undefined);
+      else child.state = 'running';
+    }
+    return started;
   }
 
-  #onExit(child: Child, exit: ThreadExit): void {
-    if (child.state === 'stopping' || child.state === 'ended') {
-      // Whoever has told it to stop may have given up waiting.
-      this.#forget(child);
+  /** A start that takes too long is ended. What makes native calls may go on nonetheless, and holds the place. */
+  #withinDeadline(child: Child, starting: Promise<Started>): Promise<Started> {
+    const { spec, name } = child;
+    const startMs = spec.startMs ?? DEFAULT_CHILD.startMs;
+    return new Promise((resolve, reject) => {
+      let isLate = false;
+      const timer = this.#options.after(startMs, () => {
+        isLate = true;
+        const { place } = child;
+        const ending = place === undefined ? Promise.resolve(true) : place.kill().then((ended) => ended || place.stop(shutdownMsOf(spec)));
+        void ending.then((ended) => {
+          child.isHeld = !ended;
+          reject(new SpillwayError('start_deadline', `Child ${name} did not start within ${startMs} ms; raise startMs, or find out what its start waits for.`));
+        });
+      });
+      starting.then(
+        (started) => {
+          timer.cancel();
+          if (!isLate) resolve(started);
+        },
+        (error: unknown) => {
+          timer.cancel();
+          if (!isLate) reject(error as Error);
+        },
+      );
+    });
+  }
+
+  /** Waits for a former life that could not be ended when it should have. */
+  async #whenReleased(child: Child): Promise<void> {
+    while (child.isHeld && child.state === 'starting') {
+      this.#options.log.warn('a child still makes native calls and cannot be ended', { child: child.name });
+      if (await child.place!.stop(shutdownMsOf(child.spec))) child.isHeld = false;
+    }
+  }
+
+  // ---- ends ---------------------------------------------------------------------------------------
+
+  #onExit(child: Child, life: number, exit: ChildExit): void {
+    if (child.life !== life || child.state === 'stopped') return;
+    if (child.state === 'stopping') {
+      // At once, so that whoever waits for its answers is told that there will be none, and not that it restarts.
+      if (child.isLeaving) this.#settle(child, undefined);
       return;
     }
-    const restart = child.spec.restart ?? DEFAULT_CHILD.restart;
-    const wanted = restart === 'permanent' || (restart === 'transient' && exit.reason === 'crashed');
-    if (exit.reason === 'crashed') {
+    const { clock, log } = this.#options;
+    const { restart = DEFAULT_CHILD.restart, significant = false } = child.spec;
+    const livedMs = clock.monotonicMs() - child.startedMs;
+    const hasCrashed = exit.reason === 'crashed';
+    if (hasCrashed) {
       child.lastError = exit.message;
-      this.#options.log.error('child failed', { child: child.spec.id, reason: exit.message, stack: exit.stack });
+      log.error('child failed', { child: child.name, reason: exit.message, stack: exit.stack });
     }
-    if (!wanted || this.#stopping) {
-      this.#forget(child);
+    if (!this.#stopping && (restart === 'permanent' || (restart === 'transient' && hasCrashed))) {
+      this.#failed(child, exit, livedMs);
       return;
     }
-    this.#scheduleRestart(child, this.#options.clock.monotonicMs() - child.startedMs);
+    if (hasCrashed) this.#report(child, exit, livedMs, 'left');
+    this.#settle(child, exit);
+    if (!this.#stopping && significant) this.#considerShutdown();
   }
 
-  #scheduleRestart(child: Child, livedMs: number): void {
-    if (!this.#intensity.permits(this.#options.clock.monotonicMs())) {
+  /** A child is to be restarted, or could not be. */
+  #failed(child: Child, exit: ChildExit, livedMs: number): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    if (!this.#intensity.permits(nowMs)) {
+      this.#report(child, exit, livedMs, 'gave_up');
+      this.#settle(child, exit);
       void this.#giveUp(child);
       return;
     }
     child.state = 'restarting';
-    child.restarts++;
+    child.noteRestart(nowMs);
     const delayMs = child.backoff.nextDelayMs(livedMs);
-    this.#options.log.warn('child will be restarted', { child: child.spec.id, delayMs: Math.round(delayMs) });
-    this.#options.after(delayMs, () => void this.#restart(child));
+    this.#report(child, exit, livedMs, 'restarted', delayMs);
+    this.#options.log.warn('child will be restarted', { child: child.name, delayMs: Math.round(delayMs) });
+    if (this.#group === undefined) this.#options.after(delayMs, () => void this.#restartAlone(child));
+    else this.#group.begin(delayMs);
   }
 
-  async #restart(child: Child): Promise<void> {
+  async #restartAlone(child: Child): Promise<void> {
     // It may have been terminated while it waited.
-    if (this.#isLeaving(child)) return;
+    if (child.state === 'restarting' && !this.#stopping) await this.#relaunch(child);
+  }
+
+  /** Never rejects: a start that fails is a failure like any other. */
+  async #relaunch(child: Child): Promise<void> {
     try {
-      await this.#start(child);
+      await this.#launch(child);
     } catch (error) {
       child.lastError = (error as Error).message;
-      if (this.#isLeaving(child)) this.#forget(child);
-      else this.#scheduleRestart(child, 0);
+      // It may have been told to stop meanwhile.
+      if (this.#stopping || child.state !== 'starting') return;
+      const { code = '', message, stack = '' } = error as SpillwayError;
+      this.#failed(child, { reason: 'crashed', whileStarting: true, code, message, stack }, 0);
     }
   }
 
-  /** The intensity is exceeded: all children stop, as OTP's supervisor does before it ends itself. */
+  /** The intensity is exceeded: all children stop, and then the supervisor, as OTP's does. */
   async #giveUp(child: Child): Promise<void> {
     this.#gaveUp = true;
-    const { intensity, periodMs } = this.#options.flags;
-    this.#options.log.error('restart intensity exceeded; stopping all children', {
-      child: child.spec.id,
-      intensity,
-      periodMs,
-      lastError: child.lastError,
-    });
-    this.#forget(child);
-    await this.shutdown([...this.#children.values()].reduce((sum, { spec }) => sum + (spec.shutdownMs ?? DEFAULT_CHILD.shutdownMs), 0));
+    const { intensity, periodMs } = this.#flags;
+    const { name, lastError } = child;
+    this.#options.log.error('restart intensity exceeded; stopping all children', { supervisor: this.path, child: name, intensity, periodMs, lastError });
+    await this.#shutDown('restart_intensity', `${name} failed more often than ${intensity} times within ${periodMs} ms: ${lastError}`);
   }
 
-  #isLeaving(child: Child): boolean {
-    return this.#stopping || child.state === 'stopping' || child.state === 'ended';
+  #considerShutdown(): void {
+    const { autoShutdown } = this.#flags;
+    const isLast = ![...this.#children].some(({ spec, state }) => spec.significant === true && state !== 'stopped');
+    if (autoShutdown === 'any_significant' || (autoShutdown === 'all_significant' && isLast)) void this.#shutDown('', '');
   }
 
-  async #stopChild(child: Child, deadlineMs: number): Promise<boolean> {
+  async #shutDown(code: string, message: string): Promise<void> {
+    await this.shutdown(FOREVER_MS);
+    this.#options.onEnd?.({ reason: 'shutdown', whileStarting: false, code, message, stack: '' });
+  }
+
+  // ---- stopping -----------------------------------------------------------------------------------
+
+  /** Of a group that is restarted: its place stays, so that what waits for it is kept. One that had been terminated comes back, as with OTP. */
+  async #stopSibling(child: Child): Promise<void> {
+    if (child.state === 'restarting') return;
+    if (child.state === 'stopped') {
+      child.state = 'restarting';
+      return;
+    }
+    if (child.state === 'stopping') {
+      await this.#stop(child, shutdownMsOf(child.spec));
+      return;
+    }
     child.state = 'stopping';
-    return this.#options.host.stop(child.thread, deadlineMs);
+    child.life++;
+    child.isHeld = !(await this.#endLife(child, shutdownMsOf(child.spec)));
+    // It may have been terminated meanwhile.
+    if (child.place === undefined) return;
+    if (child.spec.restart === 'temporary') this.#end(child, undefined);
+    else child.state = 'restarting';
   }
 
-  #forget(child: Child): void {
-    if (child.state === 'ended') return;
-    child.state = 'ended';
-    this.#children.delete(child.spec.id);
-    this.#options.host.remove(child.thread);
+  async #stop(child: Child, deadlineMs: number): Promise<boolean> {
+    if (child.state === 'stopped') return true;
+    child.state = 'stopping';
+    child.isLeaving = true;
+    child.isHeld = !(await this.#endLife(child, deadlineMs));
+    this.#end(child, undefined);
+    return !child.isHeld;
+  }
+
+  #endLife({ spec, place }: Child, deadlineMs: number): Promise<boolean> {
+    if (place === undefined) return Promise.resolve(true);
+    return spec.brutalKill === true ? place.kill() : place.stop(deadlineMs);
+  }
+
+  /** Settles the child, as soon as nothing holds its place. */
+  #end(child: Child, exit: ChildExit | undefined): void {
+    if (!child.isHeld) {
+      this.#settle(child, exit);
+      return;
+    }
+    child.state = 'stopping';
+    void child.place!.stop(shutdownMsOf(child.spec)).then((ended) => {
+      // Another call may have seen it end before.
+      if (child.state !== 'stopping') return;
+      child.isHeld = !ended;
+      this.#end(child, exit);
+    });
+  }
+
+  /** The child has no life any more, and gives up its place. */
+  #settle(child: Child, exit: ChildExit | undefined): void {
+    child.state = 'stopped';
+    child.isHeld = false;
+    child.isLeaving = false;
+    child.life++;
+    const { place } = child;
+    child.place = undefined;
+    place?.remove(exit);
+    if (child.isForgotten) this.#children.delete(child);
+  }
+
+  // ---- refusals and reports ------------------------------------------------------------------------
+
+  #requireOpen(id: string): void {
+    if (this.#gaveUp) throw new SpillwayError('restart_intensity', `Child ${id} was not started: children failed too often, so the supervisor has stopped them all.`);
+    if (this.#stopping) throw new SpillwayError('system_closed', `Child ${id} was not started: the supervisor is stopping.`);
+  }
+
+  #requireStatic(call: string): void {
+    if (this.#template !== undefined) throw new SpillwayError('supervisor_dynamic', `${call} is not for a supervisor with simple_one_for_one, whose children are forgotten when they end.`);
+  }
+
+  #requireStopped({ name, state }: Child, what: string): void {
+    if (state !== 'stopped') throw new SpillwayError('child_running', `Child ${name} is ${state}; terminate it before you ${what} it.`, { details: { state } });
+  }
+
+  #report(child: Child, exit: ChildExit, livedMs: number, decision: CrashReport['decision'], delayMs = 0): void {
+    const { clock, report } = this.#options;
+    if (report === undefined) return;
+    const siblings = this.#group === undefined || decision !== 'restarted' ? [] : this.#group.siblingsOf(child);
+    report({
+      child: child.name,
+      placement: isSupervisor(child.spec) ? 'supervisor' : (child.spec.placement ?? DEFAULT_CHILD.placement),
+      restart: child.spec.restart ?? DEFAULT_CHILD.restart,
+      atMs: clock.wallMs(),
+      livedMs,
+      ...exit,
+      decision,
+      delayMs,
+      restartsMs: child.restartsMs,
+      restartsInPeriod: this.#intensity.count(clock.monotonicMs()),
+      intensity: this.#flags.intensity,
+      periodMs: this.#flags.periodMs,
+      siblings: siblings.map(({ name }) => name),
+      remains: child.place?.remains?.() ?? {},
+    });
   }
 }

@@ -17,6 +17,7 @@ import {
   registerMetrics,
   serveHealth,
   siblingModule,
+  threadOf,
   type ActorRef,
   type Address,
   type Addressed,
@@ -43,13 +44,24 @@ import {
   type ThreadState,
   type Timer,
 } from '../kernel/index.ts';
-import { completeFlags, validateChildren, type ChildSpec, type SupervisorFlags } from './child-spec.ts';
-import { supervisorProtocol, type SupervisorSpec } from './messages.ts';
-import type { ChildStatus } from './supervisor.ts';
+import { DEFAULT_FLAGS, type AnyChildSpec, type ChildSpec, type SupervisorFlags } from './child-spec.ts';
+import type { ChildStatus } from './children.ts';
+import type { CrashReport } from './crash-report.ts';
+import type { CrashReportOptions } from './crash-reports.ts';
+import { supervisorProtocol, type TreeSpec } from './messages.ts';
+import type { RootArgs } from './root.ts';
+import { checkChildren, completeFlags } from './spec-check.ts';
+import { SupervisorHandle } from './supervisor-handle.ts';
 
 export interface SystemOptions {
   /** Flags of the root supervisor; what is not given is the default. */
   readonly supervisor?: Partial<SupervisorFlags>;
+  /** Started from left to right before the system is there. If one does not start, the others are stopped again. */
+  readonly children?: readonly AnyChildSpec[];
+  /** Threads for children placed `pool`, made with the first of them. Default: one for each core. */
+  readonly poolThreads?: number;
+  /** What is kept of the reports of crashes, and where they are written. */
+  readonly crashReports?: CrashReportOptions;
   /** Threads at the most, the application's and the guardian's included. Default 64. */
   readonly maxThreads?: number;
   /** Lines below this level are not written. Default warn. */
@@ -80,8 +92,8 @@ export interface ActorHealth {
   readonly counters: Record<ThreadCounter, number>;
 }
 
-/** Longest start of one child: a large model may take its time to load. */
-const START_CHILD_MS = 120_000;
+/** Longest call that starts or stops children; their own deadlines, `startMs` and `shutdownMs`, are meant to come first. */
+const CHANGE_MS = 600_000;
 const ADMIN_MS = 10_000;
 const CLOSE_MS = 10_000;
 const DEFAULT_MAX_THREADS = 64;
@@ -90,7 +102,7 @@ const MIN_THREADS = 3;
 
 export class System {
   readonly #application: Application;
-  readonly #root: ActorRef<SupervisorSpec>;
+  readonly #root: ActorRef<TreeSpec>;
   readonly #threads = new Map<string, number>();
   readonly #hungAfterMs: number;
   readonly #health = new Set<HealthServer>();
@@ -110,12 +122,32 @@ export class System {
    */
   async spawn<Spec extends ProtocolSpec>(spec: ChildSpec, protocol: Protocol<Spec>): Promise<ActorRef<Spec>> {
     this.#assertOpen();
-    validateChildren([spec]);
-    const { thread } = await this.#root.ask('startChild', { spec }, { deadlineMs: START_CHILD_MS });
-    // The place may be that of an actor which has ended.
-    for (const [id, place] of this.#threads) if (place === thread) this.#threads.delete(id);
-    this.#threads.set(spec.id, thread);
-    return this.#application.resolve(spec.id, protocol);
+    checkChildren([spec], { ...DEFAULT_FLAGS, autoShutdown: 'any_significant' });
+    return this.supervisor().spawn(spec, protocol);
+  }
+
+  /**
+   * A supervisor of the tree, by the ids from the root down to it, joined by slashes; without a path the root.
+   * Whether it is there, its calls find out.
+   */
+  supervisor(path = ''): SupervisorHandle {
+    this.#assertOpen();
+    return new SupervisorHandle({
+      path,
+      root: this.#root,
+      changeMs: CHANGE_MS,
+      lookMs: ADMIN_MS,
+      resolve: (name, protocol) => this.resolve(name, protocol),
+      assertOpen: () => this.#assertOpen(),
+      onStarted: (name, address) => this.#noteThread(name, threadOf(address)),
+    });
+  }
+
+  /** The last reports of crashes in the tree, oldest first. */
+  async crashReports(): Promise<CrashReport[]> {
+    this.#assertOpen();
+    const { reports } = await this.#root.ask('crashReports', {}, { deadlineMs: ADMIN_MS });
+    return reports as CrashReport[];
   }
 
   /** Finds an actor by name. @throws SpillwayError `actor_unknown` */
@@ -157,19 +189,16 @@ export class System {
     return this.#application.onDeadLetter(listener);
   }
 
-  /** Stops an actor for good. @returns whether it ended within its `shutdownMs` */
+  /** Stops a child of the root for good and forgets it. @returns whether it ended within its `shutdownMs` */
   async terminate(id: string): Promise<boolean> {
-    this.#assertOpen();
-    const { ended } = await this.#root.ask('terminateChild', { id }, { deadlineMs: START_CHILD_MS });
+    const ended = await this.supervisor().removeChild(id);
     if (ended) this.#threads.delete(id);
     return ended;
   }
 
   /** What the root supervisor knows of its children, left to right. */
   async children(): Promise<ChildStatus[]> {
-    this.#assertOpen();
-    const { children } = await this.#root.ask('whichChildren', {}, { deadlineMs: ADMIN_MS });
-    return children;
+    return this.supervisor().whichChildren();
   }
 
   /** State and counts of an actor, read from shared memory: it works while the actor hangs. */
@@ -296,6 +325,10 @@ export class System {
     }
   }
 
+  #noteThread(name: string, thread: number): void {
+    this.#threads.set(name, thread);
+  }
+
   #block(id: string): ThreadBlock {
     const thread = this.#threads.get(id);
     if (thread === undefined) throw new SpillwayError('actor_unknown', `This system has spawned no actor '${id}'.`, { details: { name: id } });
@@ -320,13 +353,26 @@ export async function createSystem(options: SystemOptions = {}): Promise<System>
   if (!(hungAfterMs >= MIN_HUNG_AFTER_MS && hungAfterMs < Infinity)) {
     throw new SpillwayError('spec_invalid', `hungAfterMs must be a number of milliseconds from ${MIN_HUNG_AFTER_MS} on; got ${hungAfterMs}.`);
   }
+  const { children = [], poolThreads, crashReports } = options;
+  if (poolThreads !== undefined && !(Number.isInteger(poolThreads) && poolThreads >= 1 && poolThreads <= maxThreads - MIN_THREADS + 1)) {
+    throw new SpillwayError('spec_invalid', `poolThreads must be a whole number from 1 to ${maxThreads - MIN_THREADS + 1}, which maxThreads leaves; got ${poolThreads}.`);
+  }
+  checkChildren(children, flags);
+  const args: RootArgs = { flags, ...(poolThreads === undefined ? {} : { poolThreads }), ...(crashReports === undefined ? {} : { crashReports }) };
   const application = new Application({
-    root: { module: siblingModule('root', import.meta.url), export: 'root', args: { flags, children: [] } },
+    root: { module: siblingModule('root', import.meta.url), export: 'root', args },
     maxThreads,
     logLevel,
     hungAfterMs,
   });
   await application.started();
-  return new System(application, hungAfterMs);
+  const system = new System(application, hungAfterMs);
+  try {
+    for (const child of children) await system.supervisor().startChild(child);
+  } catch (error) {
+    await system.close();
+    throw error;
+  }
+  return system;
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { DEFAULT_FLAGS, completeFlags, validateChildren } from '../../supervisors/child-spec.ts';
+import { DEFAULT_FLAGS } from '../../supervisors/child-spec.ts';
 import { createSystem } from '../../supervisors/index.ts';
+import { checkChildren, completeFlags } from '../../supervisors/spec-check.ts';
 
 const start = { module: 'file:///actor.js', export: 'actor' };
 const spec = { id: 'a', start };
@@ -8,7 +9,7 @@ const mailbox = (sizes: Record<string, number>) => ({ ...spec, mailbox: sizes })
 
 test('a complete spec is accepted', () => {
   expect(() =>
-    validateChildren([
+    checkChildren([
       spec,
       {
         id: 'b',
@@ -19,7 +20,7 @@ test('a complete spec is accepted', () => {
         native: true,
         mailbox: { controlBytes: 1_024, dataBytes: 4_096, telemetryBytes: 1_024, highMarkBytes: 4_096, lowMarkBytes: 1 },
       },
-    ]),
+    ], DEFAULT_FLAGS),
   ).not.toThrow();
 });
 
@@ -46,19 +47,19 @@ describe('a child spec is refused as a whole, with the field named', () => {
     ['a high mark of zero', mailbox({ highMarkBytes: 0 }), 'highMarkBytes'],
     ['a low mark of zero', mailbox({ lowMarkBytes: 0 }), 'lowMarkBytes'],
   ])('%s', (_, wrong, field) => {
-    const attempt = (): void => validateChildren([spec, { ...wrong, id: 'id' in wrong && wrong.id === 'a' ? 'b' : (wrong as { id?: string }).id }]);
+    const attempt = (): void => checkChildren([spec, { ...wrong, id: 'id' in wrong && wrong.id === 'a' ? 'b' : (wrong as { id?: string }).id }], DEFAULT_FLAGS);
     expect(attempt).toThrow(expect.objectContaining({ code: 'spec_invalid' }) as Error);
     expect(attempt).toThrow(field);
   });
 
   test('no object at all', () => {
     for (const wrong of [undefined, null, 7, 'a', []]) {
-      expect(() => validateChildren([wrong])).toThrow(expect.objectContaining({ code: 'spec_invalid' }) as Error);
+      expect(() => checkChildren([wrong], DEFAULT_FLAGS)).toThrow(expect.objectContaining({ code: 'spec_invalid' }) as Error);
     }
   });
 
   test('an id that is there twice', () => {
-    expect(() => validateChildren([spec, spec])).toThrow(expect.objectContaining({ code: 'child_exists' }) as Error);
+    expect(() => checkChildren([spec, spec], DEFAULT_FLAGS)).toThrow(expect.objectContaining({ code: 'child_exists' }) as Error);
   });
 });
 

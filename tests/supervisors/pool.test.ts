@@ -95,8 +95,8 @@ describe('a light actor of a pool', () => {
   test.each([
     ['its start fails', { args: { failStart: true } }, /told to fail in start/],
     ['its module is not there', { module: `${LIGHT_MODULE}.not` }, /light\.ts\.not/],
-    ['its export is not there', { export: 'nothing' }, /no actor definition/],
-    ['its export is no actor', { export: 'lightProtocol' }, /no actor definition/],
+    ['its export is not there', { export: 'nothing' }, /an actor definition/],
+    ['its export is no actor', { export: 'lightProtocol' }, /an actor definition/],
   ] as [string, Some, RegExp][])('is refused when %s, and the thread goes on', async (_, some, message) => {
     const before = pool.size;
     await expect(spawnIn(pool, some)).rejects.toMatchObject({ code: 'actor_start_failed', message: expect.stringMatching(message) as string });

@@ -78,7 +78,9 @@ describe.each([
       await until(async () => (await childOf(actor.name))?.state === 'running', 'its supervisor knows');
       expect(await childOf(actor.name)).toMatchObject({ restarts: 1 });
     } else {
-      expect(await childOf(actor.name)).toBeUndefined();
+      const kept = { state: 'stopped', restarts: 0 };
+      if (restart === 'temporary') expect(await childOf(actor.name)).toBeUndefined();
+      else expect(await childOf(actor.name)).toMatchObject(kept);
       expect(await failureOf(actor.ask('echo', { text: '' }, ask))).toMatchObject({
         code: 'actor_stopped',
         details: { mayHaveBeenHandled: false },
@@ -278,7 +280,7 @@ describe('the bounds of a system', () => {
     expect(await failing.ask('echo', { text: '' }, ask)).toMatchObject({ incarnation: 2 });
     expect(await crash(failing)).toMatchObject({ code: 'actor_stopped' });
     expect(await pending).toMatchObject({ code: 'actor_stopped' });
-    expect(await fragile.children()).toEqual([]);
+    expect((await fragile.children()).map(({ state }) => state)).toEqual(['stopped', 'stopped']);
     await expect(fragile.spawn(specOf(), echoProtocol)).rejects.toMatchObject({ code: 'restart_intensity' });
     await fragile.close();
   });
