@@ -28,6 +28,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     about: 'the kernel against Erlang, postMessage, piscina, tinypool, workerpool, comlink and nact',
     run: async (print, options) => (await import('./kernel.ts')).run({ ...options, print }),
   },
+  restarts: { about: 'the time from a fault to the next message, in every place, against Erlang, piscina and a bare Worker', run: async (print, options) => (await import('./restarts.ts')).run({ rounds: options.rounds, print }) },
   embed: { about: 'embedding with 1 and 2 actors against node-llama-cpp', run: async (print) => (await import('./embed.ts')).run({ print }) },
   responsiveness: { about: "the application's event-loop delay while it embeds", run: async (print) => (await import('./responsiveness.ts')).run({ print }) },
   incremental: { about: 'a folder embedded again: unchanged, one file edited, one deleted', run: async (print) => (await import('./incremental.ts')).run({ print }) },

@@ -9,6 +9,7 @@ import type { Handling } from './handling.ts';
 import type { Letter } from './letter.ts';
 import { MAILBOX_MODES, Mailbox, type MailboxMode, type MailboxObserver, type MailboxSpec, type ShedReason } from './mailbox/mailbox.ts';
 import type { Protocol, ProtocolSpec } from './protocol.ts';
+import type { Redelivery } from './redelivery.ts';
 import type { DeadLetterReason } from './thread-block.ts';
 import type { Timer } from './time/timer-wheel.ts';
 
@@ -50,6 +51,8 @@ export class ActorCell implements MailboxObserver<Letter> {
   inFlight: Set<Letter> | undefined;
   /** Whether its data wait in the lanes themselves while it is busy. So for a thread's own actor, as long as it is alone there. */
   waitsInLane = false;
+  /** Keeps what it has in hand for its next life; undefined where messages are delivered at most once. */
+  redelivery: Redelivery | undefined;
   /** How it was made; undefined for a thread's own actor and its caretaker. */
   spawned: Spawned | undefined;
   children: Set<ActorCell> | undefined;
@@ -219,7 +222,8 @@ export class ActorCell implements MailboxObserver<Letter> {
 
   /** Counts a message that came to its end without its handler. */
   lose(letter: Letter, reason: DeadLetterReason): void {
-    if (!this.isKernel) this.#host.board.count(this.place, reason === 'expired' ? EXPIRED : DEAD_LETTERED);
+    const count = reason === 'expired' ? EXPIRED : DEAD_LETTERED;
+    if (this.redelivery?.settle(letter, count) !== true && !this.isKernel) this.#host.board.count(this.place, count);
     this.#host.deadLetter(letter, reason, this);
   }
 }

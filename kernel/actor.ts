@@ -145,7 +145,8 @@ export interface MailboxDeclaration {
   readonly key?: (name: string, request: unknown) => string | number | undefined;
 }
 
-export interface ActorDefinition<Spec extends ProtocolSpec = ProtocolSpec, Args = unknown> {
+/** What an actor says of itself. */
+export interface ActorTraits<Spec extends ProtocolSpec> {
   readonly protocol: Protocol<Spec>;
   /**
    * How its thread waits. `event_loop` (default) serves timers, sockets and native promises.
@@ -162,12 +163,31 @@ export interface ActorDefinition<Spec extends ProtocolSpec = ProtocolSpec, Args 
   readonly mailbox?: MailboxDeclaration;
   /** Messages that it may put aside at once. Without it, it may put none aside. */
   readonly stashCapacity?: number;
-  start(context: ActorContext, args: Args): Behaviour<Spec> | Promise<Behaviour<Spec>>;
+}
+
+/** An actor as its author writes it. */
+export interface WrittenActor<Spec extends ProtocolSpec, Args, Prepared> extends ActorTraits<Spec> {
+  /**
+   * Gets ready what takes long and needs nobody else, such as a model. A thread that stands by does it before
+   * the life that it is for begins; without one it is done just before `start`.
+   */
+  prepare?(args: Args): Prepared | Promise<Prepared>;
+  /** Gives back what was prepared and will not be used: nobody needed the thread that stood by, or `start` failed. */
+  discard?(prepared: Prepared): void | Promise<void>;
+  /** @param prepared what `prepare` returned; it is the actor's own once `start` has returned */
+  start(context: ActorContext, args: Args, prepared: Prepared): Behaviour<Spec> | Promise<Behaviour<Spec>>;
+}
+
+/** The same for those who start it, and who do not know what it prepares. */
+export interface ActorDefinition<Spec extends ProtocolSpec = ProtocolSpec, Args = unknown> extends ActorTraits<Spec> {
+  prepare?(args: never): unknown;
+  discard?(prepared: never): void | Promise<void>;
+  start(context: ActorContext, args: Args, prepared?: unknown): Behaviour<Spec> | Promise<Behaviour<Spec>>;
 }
 
 /** Only there for its types: it lets TypeScript infer handlers from the protocol. */
-export function defineActor<Spec extends ProtocolSpec, Args>(
-  definition: ActorDefinition<Spec, Args>,
+export function defineActor<Spec extends ProtocolSpec, Args, Prepared = unknown>(
+  definition: WrittenActor<Spec, Args, Prepared>,
 ): ActorDefinition<Spec, Args> {
-  return definition;
+  return definition as ActorDefinition<Spec, Args>;
 }

@@ -45,7 +45,7 @@ export interface BoardEntry {
   readonly counts: Readonly<Record<ActorCount, number>>;
 }
 
-const ENTRY_BYTES = 128;
+export const ENTRY_BYTES = 128;
 /** Places in words, and of the first count in doubles. */
 const LEVEL = 0;
 const STATE = 16;
@@ -106,10 +106,14 @@ export class Board {
     return bytes.length;
   }
 
-  /** The next life of a thread's own actor: its counts go on. @returns messages that died with the former one */
-  reopen(place: number, name: string): number {
+  /**
+   * The next life of a thread's own actor: its counts go on.
+   * @param kept messages of the former one that have not died with it
+   * @returns messages that have
+   */
+  reopen(place: number, name: string, kept = 0): number {
     const counts = this.#f64.slice((place << 4) + FIRST_COUNT, (place << 4) + FIRST_COUNT + ACTOR_COUNTS.length);
-    const lost = this.openMessages(place);
+    const lost = this.openMessages(place) - kept;
     this.open(place, name);
     this.#f64.set(counts, (place << 4) + FIRST_COUNT);
     this.count(place, DEAD_LETTERED, lost);
@@ -158,6 +162,10 @@ export class Board {
 
   count(place: number, count: number, delta = 1): void {
     this.#f64[(place << 4) + FIRST_COUNT + count]! += delta;
+  }
+
+  countOf(place: number, count: number): number {
+    return this.#f64[(place << 4) + FIRST_COUNT + count]!;
   }
 
   /** Whether a data message to this actor would be refused now. May be a moment old on another thread. */
@@ -210,6 +218,11 @@ export class Board {
       level: this.levelOf(place),
       counts: Object.fromEntries(counts) as Record<ActorCount, number>,
     };
+  }
+
+  /** The memory of an entry, for an image of it. */
+  entryBytes(place: number): Uint8Array {
+    return this.#u8.subarray(place * ENTRY_BYTES, (place + 1) * ENTRY_BYTES);
   }
 
   /** The entries in use among the first `places`. */

@@ -22,11 +22,13 @@ import { kernelProtocol, type KernelSpec } from './kernel-protocol.ts';
 import type { Letter } from './letter.ts';
 import type { PeerLink } from './link.ts';
 import { Sender } from './post.ts';
+import { startActor, startWith, type PreparedActor } from './preparation.ts';
 import type { Protocol, ProtocolSpec } from './protocol.ts';
 import { MAX_ACTOR_COUNTERS } from './thread-block.ts';
 import { isItem, type PortItem } from './thread-port.ts';
 import type { ThreadHost } from './thread-host.ts';
-import type { ThreadRuntime, ThreadRuntimeOptions } from './thread-runtime.ts';
+import type { ThreadRuntime } from './thread-runtime.ts';
+import type { ThreadRuntimeOptions } from './thread-runtime-options.ts';
 import { described } from './thrown.ts';
 import type { Random } from './time/random.ts';
 
@@ -91,7 +93,7 @@ export class Caretaker {
     const shared = (): ContextHost => this.#contextHost;
     this.runtime = options.makeRuntime({
       onDefect: (error) => void this.crash(error),
-      behaviourOf: (cell, definition, args, incarnation) => definition.start(new CellContext(shared(), cell, definition, incarnation), args),
+      behaviourOf: (cell, definition, args, incarnation) => startActor(definition, new CellContext(shared(), cell, definition, incarnation), args),
       connect: (to) => this.#connect(to),
     });
     this.#host = options.makeHost?.(this.runtime);
@@ -188,14 +190,14 @@ export class Caretaker {
   }
 
   /** Starts the thread's actor; a failure ends the thread. */
-  async start(load: () => Promise<ActorDefinition>, args: unknown): Promise<void> {
+  async start(prepare: () => Promise<PreparedActor>, args: unknown): Promise<void> {
     const { block } = this.runtime;
     block.state = 'starting';
     this.runtime.expectActor();
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#startEnded = promise;
     try {
-      const definition = await load();
+      const { definition, prepared } = await prepare();
       const { runtime } = this;
       const { counters = [] } = definition;
       if (counters.length > MAX_ACTOR_COUNTERS) {
@@ -204,7 +206,8 @@ export class Caretaker {
       const cell = new ActorCell(runtime, this.#options.name, runtime.self, definition.protocol, undefined, mailboxOf(definition));
       cell.waitsInLane = definition.mailbox === undefined;
       cell.stashCapacity = definition.stashCapacity ?? 0;
-      const behaviour = await definition.start(new CellContext(this.#contextHost, cell, definition, runtime.incarnation), args);
+      runtime.deliverTo(cell, definition);
+      const behaviour = await startWith(definition, new CellContext(this.#contextHost, cell, definition, runtime.incarnation), args, prepared);
       const hasLeft = isIgnored(behaviour);
       if (!hasLeft) this.#behaviour = behaviour;
       resolve();

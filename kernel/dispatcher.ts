@@ -8,6 +8,7 @@ import type { Address } from './address.ts';
 import { AnswersAhead } from './answers-ahead.ts';
 import type { Lane } from './lanes.ts';
 import type { LinkReceiver } from './link.ts';
+import type { Redelivery } from './redelivery.ts';
 
 /**
  * Takes in the record at `offset` of `memory`. An actor that cannot take it now is the answer; its
@@ -42,6 +43,8 @@ interface Inbox {
   blockedBy: object | undefined;
   /** Answers behind that record. */
   readonly ahead: AnswersAhead;
+  /** Position up to which the data lane was filled for a former life, if that is to be given up. */
+  waitedTo: number | undefined;
   /** Its peer has gone for good: what it has sent is still handled, then the inbox goes too. */
   retired: boolean;
 }
@@ -58,6 +61,7 @@ export class Dispatcher {
   readonly #deliver: Delivery;
   readonly #handle: () => void;
   readonly #local: LocalWork;
+  readonly #redelivery: Redelivery | undefined;
   /** Messages that the thread's own queues may still hand over before the data lanes are looked at again. */
   #localTurn = 0;
   #inboxes: readonly Inbox[] = [];
@@ -71,15 +75,20 @@ export class Dispatcher {
    * @param handle does with it what is to be done. It is called once the record has left its lane, so that
    *   a message which ends its thread in the middle of a handler is not found again by the next life
    * @param local takes turns with the lanes, so that neither keeps the other waiting
+   * @param redelivery where data messages are to be found again by the next life: they leave their lanes when it
+   *   says so. It is then whom the lane waits for
    */
-  constructor(deliver: Delivery, handle: () => void, local: LocalWork = NO_LOCAL_WORK) {
+  constructor(deliver: Delivery, handle: () => void, local: LocalWork = NO_LOCAL_WORK, redelivery?: Redelivery) {
     this.#deliver = deliver;
     this.#handle = handle;
     this.#local = local;
+    this.#redelivery = redelivery;
   }
 
-  add(peer: Address, receiver: LinkReceiver): void {
-    const inbox: Inbox = { peer, receiver, blockedBy: undefined, ahead: new AnswersAhead(receiver.data), retired: false };
+  /** @param givesUp what waits in the data lane now is to be given up; see `giveUpWaiting` */
+  add(peer: Address, receiver: LinkReceiver, givesUp = false): void {
+    const waitedTo = givesUp ? receiver.data.producerPosition : undefined;
+    const inbox: Inbox = { peer, receiver, blockedBy: undefined, ahead: new AnswersAhead(receiver.data), waitedTo, retired: false };
     this.#set([...this.#inboxes, inbox]);
   }
 
@@ -106,6 +115,26 @@ export class Dispatcher {
         return ABORT;
       },
     };
+  }
+
+  /** Position of the oldest data record from this peer; undefined if there is no lane from it. */
+  dataHeadOf(peer: Address): number | undefined {
+    return this.#inboxes.find((inbox) => inbox.peer === peer)?.receiver.data.consumerPosition;
+  }
+
+  /** Takes the data records that waited when their lanes were added. @param giveUp takes in one of them */
+  giveUpWaiting(giveUp: (...record: Parameters<Delivery>) => void): void {
+    for (const inbox of this.#inboxes) {
+      const { waitedTo, receiver } = inbox;
+      inbox.waitedTo = undefined;
+      const { data } = receiver;
+      const take: RecordHandler = (kind, offset, length) => giveUp('data', kind, data.memory, offset, length);
+      // Positions wrap at 2^32; their difference as a signed number says which one is behind.
+      while (waitedTo !== undefined && ((waitedTo - data.consumerPosition) | 0) > 0) {
+        data.poll(take, 1);
+        this.#handle();
+      }
+    }
   }
 
   /** No more records come from this peer. Those that wait are handled, then its lanes are let go. */
@@ -183,17 +212,19 @@ export class Dispatcher {
 
   #nextDataRecord(): boolean {
     const lanes = this.#data;
+    const redelivery = this.#redelivery;
     const count = lanes.length;
     let index = this.#turn;
     for (let step = 0; step < count; step++, index++) {
       if (index >= count) index = 0;
-      const { inbox, ring, take } = lanes[index]!;
+      const lane = lanes[index]!;
+      const { inbox, ring } = lane;
       if (inbox.blockedBy !== undefined) {
         if (inbox.ahead.hasNew && this.#settleAhead('data', inbox.receiver, inbox.ahead) > 0) return true;
         continue;
       }
       if (!ring.mayHaveRecord) continue;
-      if (ring.poll(take, 1) === 0) {
+      if (!(redelivery === undefined ? ring.poll(lane.take, 1) > 0 : this.#look(redelivery, lane))) {
         // The record stays for a busy actor; answers behind it need not.
         if (inbox.blockedBy !== undefined && this.#settleAhead('data', inbox.receiver, inbox.ahead) > 0) return true;
         continue;
@@ -203,5 +234,17 @@ export class Dispatcher {
       return true;
     }
     return false;
+  }
+
+  /** Takes in a data record that may have to stay in its lane until it is handled. @returns whether it was taken in */
+  #look(redelivery: Redelivery, { inbox, ring, take }: InboundLane): boolean {
+    redelivery.looksAt(inbox.peer, ring);
+    const end = ring.peek(take, 1);
+    if (inbox.blockedBy !== undefined) return false;
+    if (redelivery.looked(end)) {
+      inbox.blockedBy = redelivery;
+      inbox.ahead.reset();
+    } else ring.release(end);
+    return true;
   }
 }

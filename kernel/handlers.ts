@@ -11,6 +11,11 @@ export interface MessageContext {
   readonly deadlineMs: number;
   /** True once the asker has cancelled, no longer waits because the deadline has passed, or the message's scope was cancelled. */
   readonly cancelled: boolean;
+  /**
+   * How often a handler of a former life has begun with this message: 0 unless the actor's thread is declared
+   * `at_least_once` and ended with the message in hand.
+   */
+  readonly redeliveries: number;
   /** The cancel scope that the message belongs to; hand it on with what is sent on its behalf. */
   readonly scope: CancelScope | undefined;
   /**

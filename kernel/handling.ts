@@ -9,6 +9,7 @@ import type { Asks } from './asks.ts';
 import { FAILED, HANDLED, type Board } from './board.ts';
 import * as wire from './envelope.ts';
 import { SpillwayError } from './errors.ts';
+import type { FlightRecorder } from './flight-recorder.ts';
 import { briefFailure, failureCodec, toFailure } from './failure.ts';
 import type { Lane } from './lanes.ts';
 import type { Letter } from './letter.ts';
@@ -45,6 +46,7 @@ export class Handling {
   readonly outbox = new Outbox();
   readonly #host: HandlingHost;
   readonly #handled: number;
+  readonly #flight: FlightRecorder;
   /** The actor whose handler runs at this moment, before it first awaits. */
   currentCell: ActorCell | undefined;
   /** Its message, if the actor may put it aside: to keep it for all would cost the collector a note of each. */
@@ -53,6 +55,7 @@ export class Handling {
   constructor(host: HandlingHost) {
     this.#host = host;
     this.#handled = host.block.counters.indexOf('handled');
+    this.#flight = host.block.flight;
   }
 
   handle(cell: ActorCell, letter: Letter): void {
@@ -76,7 +79,7 @@ export class Handling {
     this.currentCell = undefined;
     block.handling = 0;
     if (!(result instanceof Promise)) {
-      if (letter.correlation === wire.NO_CORRELATION && !letter.isPassedOn) this.#count(cell);
+      if (letter.correlation === wire.NO_CORRELATION && !letter.isPassedOn) this.#count(cell, letter);
       else this.#finish(cell, letter, { value: result });
       return;
     }
@@ -88,9 +91,11 @@ export class Handling {
     cell.inFlight.add(letter);
     const isData = letter.lane !== 'control';
     if (isData) cell.busy = true;
+    const entry = this.#flight.hold(letter.message.kind, letter.from, letter.lane);
     const settled = (outcome: Outcome): void => {
       // Whoever ended the actor meanwhile has settled what was in its hands.
       if (cell.inFlight?.delete(letter) !== true) return;
+      this.#flight.letGo(entry);
       this.#finish(cell, letter, outcome);
       if (isData) cell.busy = false;
       this.#host.onIdle(cell);
@@ -101,15 +106,16 @@ export class Handling {
     );
   }
 
-  #count(cell: ActorCell): void {
+  #count(cell: ActorCell, letter: Letter): void {
     if (cell.isKernel) return;
     this.#host.block.counters.addAt(this.#handled);
-    this.#host.board.count(cell.place, HANDLED);
+    if (cell.redelivery?.settle(letter, HANDLED) !== true) this.#host.board.count(cell.place, HANDLED);
   }
 
   #finish(cell: ActorCell, letter: Letter, outcome: Outcome): void {
+    const kept = cell.redelivery?.holds(letter) === true ? cell.redelivery : undefined;
     if ('error' in outcome) {
-      if (!cell.isKernel) {
+      if (kept === undefined && !cell.isKernel) {
         this.#host.block.counters.add('failed');
         this.#host.board.count(cell.place, FAILED);
       }
@@ -117,14 +123,19 @@ export class Handling {
       const isAnswered = letter.isPassedOn && !cell.withdraw(letter);
       if (!(outcome.error instanceof SpillwayError)) this.fail(cell, letter, outcome.error, isAnswered);
       else if (!isAnswered) this.refuse(letter, outcome.error, true);
+      // Behind its answer, and not if it was a defect: then it is the next life's.
+      if (kept?.settle(letter, FAILED) === true) this.#host.block.counters.add('failed');
       return;
     }
     // A stashed message is still the actor's to handle.
     if (cell.keeps(letter)) return;
-    this.#count(cell);
-    if (!letter.expectsAnswer || letter.isPassedOn) return;
-    if (letter.message.item !== undefined) this.#host.streams.open(cell, letter, outcome.value);
-    else this.#reply(cell, letter, outcome.value);
+    if (kept === undefined) this.#count(cell, letter);
+    if (letter.expectsAnswer && !letter.isPassedOn) {
+      if (letter.message.item !== undefined) this.#host.streams.open(cell, letter, outcome.value);
+      else this.#reply(cell, letter, outcome.value);
+    }
+    // Unless its answer was a defect.
+    if (kept?.holds(letter) === true) this.#count(cell, letter);
   }
 
   #reply(cell: ActorCell, letter: Letter, value: unknown): void {
@@ -154,6 +165,8 @@ export class Handling {
   /** The handler has failed, and its actor with it. */
   fail(cell: ActorCell, letter: Letter, error: unknown, isAnswered = false): void {
     const isThread = cell.parent === undefined;
+    cell.redelivery?.leave(letter);
+    this.#flight.hold(letter.message.kind, letter.from, letter.lane);
     // Whoever ends the actor for it answers what else it had in its hands.
     this.#host.onDefect(error, cell);
     if (isAnswered) return;

@@ -17,6 +17,8 @@ export interface LetterHost {
   nowMs(): number;
   /** The cancel scope with this id, as this thread knows it. */
   scope(id: number): CancelScope | undefined;
+  /** How often handlers of former lives have begun with it. */
+  redeliveriesOf(letter: Letter): number;
   /** Hands an ask on, so that its answer goes to the first asker. @returns 0 or why it was refused */
   forward(letter: Letter, to: ActorRef, name: string, request: unknown): number;
 }
@@ -99,6 +101,10 @@ export class Letter implements wire.Envelope, MessageContext {
     // The deadline of a stream is that of its next item, which only its asker knows.
     const isOverdue = this.message.item === undefined && this.#host.nowMs() > this.deadlineMs;
     return this.isCancelled || isOverdue || this.scope?.cancelled === true;
+  }
+
+  get redeliveries(): number {
+    return this.#host.redeliveriesOf(this);
   }
 
   get scope(): CancelScope | undefined {

@@ -9,9 +9,6 @@
 import { LANES, type Lane } from './lanes.ts';
 
 export class Outbox {
-  /** How soon a thread with waiting answers looks again: nobody rings when a lane gets room. */
-  static readonly RETRY_MS = 1;
-
   /** By lane and thread; none of them is empty. */
   readonly #waiting = new Map<number, (() => boolean)[]>();
 

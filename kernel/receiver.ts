@@ -10,12 +10,14 @@ import { formatAddress, slotOf, type Address } from './address.ts';
 import type { Asks } from './asks.ts';
 import { ARRIVED } from './board.ts';
 import { CancelledAsks, isSameAsk } from './cancelled-asks.ts';
+import type { LocalWork } from './dispatcher.ts';
 import * as wire from './envelope.ts';
 import { SpillwayError } from './errors.ts';
-
+import type { FlightRecorder } from './flight-recorder.ts';
 import type { Handling } from './handling.ts';
 import type { Lane } from './lanes.ts';
 import { Letter, type LetterHost } from './letter.ts';
+import type { Redelivery } from './redelivery.ts';
 import type { RunQueue } from './run-queue.ts';
 import type { Scopes } from './scopes.ts';
 import { StartStash, type RecordMemory } from './start-stash.ts';
@@ -42,11 +44,28 @@ export class Receiver {
   readonly #host: ReceiverHost;
   readonly #expected = new Map<number, StartStash>();
   readonly #cancelled = new CancelledAsks();
+  /** What waits in the queues of the thread's actors. */
+  readonly local: LocalWork = {
+    control: () => this.handleLocalControl(),
+    data: () => this.handleLocalData(),
+    telemetry: () => this.handleLocalTelemetry(),
+    hasWork: () => this.#host.queue.hasWork,
+  };
+  readonly #flight: FlightRecorder;
+  /** When the present turn has taken its first message. */
+  #turnMs: number | undefined;
   #takenBy: ActorCell | undefined;
   #taken: Letter | undefined;
 
   constructor(host: ReceiverHost) {
     this.#host = host;
+    this.#flight = host.block.flight;
+    this.#flight.letAllGo();
+  }
+
+  /** What is taken from now on is taken at another time. */
+  beginTurn(): void {
+    this.#turnMs = undefined;
   }
 
   /**
@@ -107,7 +126,11 @@ export class Receiver {
       this.#host.handling.refuseUnread(lane, envelope, new SpillwayError('actor_stopped', `There is no actor at ${formatAddress(envelope.to)} any more.`));
       return undefined;
     }
-    if (lane === 'data' && cell.busy && cell.waitsInLane) return cell;
+    const { redelivery } = cell;
+    if (lane === 'data') {
+      if (cell.busy && (cell.waitsInLane || redelivery !== undefined)) return cell;
+      if (redelivery?.mustWait === true) return redelivery;
+    }
     const message = cell.protocol.messageOfKind(kind);
     let request: unknown;
     try {
@@ -119,9 +142,29 @@ export class Receiver {
       return undefined;
     }
     const letter = Letter.read(this.#host, lane, message, memory, offset, request);
+    if (!cell.isKernel) this.#flight.note(kind, length, letter.from, letter.to, lane, (this.#turnMs ??= this.#host.nowMs()));
+    if (redelivery !== undefined && lane === 'data') {
+      redelivery.begin(letter);
+      this.#take(cell, letter);
+      return undefined;
+    }
     if (!cell.isKernel) this.#host.table.board.count(cell.place, ARRIVED);
     this.#takeIn(cell, letter);
     return undefined;
+  }
+
+  /** Takes in one record that waited for a former life, to give it up if it is a message for the thread's own actor. */
+  giveUp(cell: ActorCell, lane: Lane, kind: number, memory: RecordMemory, offset: number, length: number): void {
+    const isOwn = kind >= wire.FIRST_MESSAGE_KIND && length >= wire.ENVELOPE_BYTES && wire.readTo(memory, offset) === cell.address;
+    const message = isOwn ? cell.protocol.messageOfKind(kind) : undefined;
+    if (message === undefined) {
+      this.deliver(lane, kind, memory, offset, length);
+      return;
+    }
+    const letter = Letter.read(this.#host, lane, message, memory, offset, undefined);
+    this.#host.table.board.count(cell.place, ARRIVED);
+    cell.lose(letter, 'restarted');
+    this.#host.handling.refuse(letter, new SpillwayError('actor_restarted', `Actor ${cell.name} was started again and gives up what had waited for it.`), false);
   }
 
   /**
@@ -156,7 +199,20 @@ export class Receiver {
     const letter = this.#taken!;
     this.#takenBy = undefined;
     this.#taken = undefined;
-    this.#host.handling.handle(cell, letter);
+    const { redelivery } = cell;
+    if (redelivery === undefined || this.#mayBegin(cell, letter, redelivery)) this.#host.handling.handle(cell, letter);
+  }
+
+  /** Whether a message that stays in its lane is handled; else it has come to its end. */
+  #mayBegin(cell: ActorCell, letter: Letter, redelivery: Redelivery): boolean {
+    if (!redelivery.holds(letter)) return true;
+    if (this.#isOver(cell, letter)) return false;
+    if (redelivery.tryDeliver(letter)) return true;
+    const { name } = cell;
+    const poisoned = `Actor ${name} has ended ${letter.redeliveries} times with ${letter.message.name} in hand, and does not try it again.`;
+    this.#host.handling.refuse(letter, new SpillwayError('message_poisoned', poisoned), true);
+    cell.lose(letter, 'poisoned');
+    return false;
   }
 
   /** Handles one control message that waits in an actor's own queue. @returns whether there was one */
@@ -225,7 +281,7 @@ export class Receiver {
   #isOver(cell: ActorCell, letter: Letter): boolean {
     if (letter.scopeId !== wire.NO_SCOPE && this.#host.scopes.blocks(letter.scopeId)) {
       cell.lose(letter, 'fenced');
-      this.#host.handling.refuse(letter, new SpillwayError('scope_cancelled', 'The cancel scope of the message was cancelled.'), cell.begun?.has(letter) === true);
+      this.#host.handling.refuse(letter, new SpillwayError('scope_cancelled', 'The cancel scope of the message was cancelled.'), letter.redeliveries > 0 || cell.begun?.has(letter) === true);
       return true;
     }
     if (letter.correlation === wire.NO_CORRELATION) return false;

@@ -2,6 +2,8 @@
  * What every thread shows to all others without being asked: one block of words and two of counters
  * in the system's shared memory, readable even while the thread hangs or is dead.
  */
+import { FlightRecorder } from './flight-recorder.ts';
+import { Hand } from './hand.ts';
 import { LANES, type Lane } from './lanes.ts';
 import { LatencyHistogram } from './telemetry/latency-histogram.ts';
 import { Doorbell, SharedCounters, SharedTallies, SharedWords } from 'atomics-ring-buffer';
@@ -31,13 +33,15 @@ export const DEAD_LETTER_REASONS = [
   'actor_stopped',
   'fenced',
   'lane_full',
+  'poisoned',
+  'restarted',
 ] as const;
 export type DeadLetterReason = (typeof DEAD_LETTER_REASONS)[number];
 
 /** Messages that a mailbox shed by its policy; `expired` is among the dead letters already. */
 const SHED_COUNTERS = ['dropped_newest', 'dropped_oldest', 'conflated', 'flushed'] as const;
 
-const MESSAGE_COUNTERS = ['sent', 'handled', 'failed', 'refused', 'telemetryLost', 'deadLettersUntold'] as const;
+const MESSAGE_COUNTERS = ['sent', 'handled', 'failed', 'refused', 'telemetryLost', 'deadLettersUntold', 'redelivered'] as const;
 export const THREAD_COUNTERS = [...MESSAGE_COUNTERS, ...DEAD_LETTER_REASONS, ...SHED_COUNTERS] as const;
 export type ThreadCounter = (typeof THREAD_COUNTERS)[number];
 
@@ -52,7 +56,10 @@ const ACTOR_COUNTERS_OFFSET = COUNTERS_OFFSET + SharedTallies.bytes(THREAD_COUNT
 const LATENCIES_OFFSET = ACTOR_COUNTERS_OFFSET + SharedCounters.bytes(ACTOR_COUNTER_PLACES);
 /** Whole cache lines, and doubles at places that are theirs. */
 const LATENCY_BYTES = Math.ceil(LatencyHistogram.bytes / 128) * 128;
-const BLOCK_BYTES = LATENCIES_OFFSET + LANES.length * LATENCY_BYTES;
+const HAND_OFFSET = LATENCIES_OFFSET + LANES.length * LATENCY_BYTES;
+const HAND_BYTES = Math.ceil(Hand.bytes / 128) * 128;
+const FLIGHT_OFFSET = HAND_OFFSET + HAND_BYTES;
+const BLOCK_BYTES = FLIGHT_OFFSET + FlightRecorder.bytes;
 
 /** Allocates the blocks of a system of at most `maxThreads` threads. */
 export function createSystemMemory(maxThreads: number): SharedArrayBuffer {
@@ -203,10 +210,41 @@ export class ThreadBlock {
     return new SharedCounters(this.#memory, this.#offset + ACTOR_COUNTERS_OFFSET, names);
   }
 
+  /** Takes over what the thread shows of its progress while it lives in another process. */
+  mirror(turns: number, handlingWord: number): void {
+    this.#words.store('turns', turns);
+    this.#words.store('handling', handlingWord);
+  }
+
+  /** The memory of all its counters, for an image of them; whoever is the thread writes it. */
+  get counterBytes(): Uint8Array {
+    return new Uint8Array(this.#memory, this.#offset + COUNTERS_OFFSET, LATENCIES_OFFSET - COUNTERS_OFFSET);
+  }
+
+  /** The memory of its latencies, likewise. */
+  get latencyBytes(): Uint8Array {
+    return new Uint8Array(this.#memory, this.#offset + LATENCIES_OFFSET, LANES.length * LATENCY_BYTES);
+  }
+
+  /** The memory of what it has in hand and of its last messages, likewise. */
+  get handBytes(): Uint8Array {
+    return new Uint8Array(this.#memory, this.#offset + HAND_OFFSET, BLOCK_BYTES - HAND_OFFSET);
+  }
+
   /** How long messages took from their senders to their handlers, for each lane of this thread. */
   get latencies(): Record<Lane, LatencyHistogram> {
     const at = (index: number): LatencyHistogram => new LatencyHistogram(this.#memory, this.#offset + LATENCIES_OFFSET + index * LATENCY_BYTES);
     return Object.fromEntries(LANES.map((lane, index) => [lane, at(index)])) as Record<Lane, LatencyHistogram>;
+  }
+
+  /** The data record that the thread's own actor has in hand, where it is delivered at least once. */
+  get hand(): Hand {
+    return new Hand(this.#memory, this.#offset + HAND_OFFSET);
+  }
+
+  /** The last messages that the thread has taken from its lanes. */
+  get flight(): FlightRecorder {
+    return new FlightRecorder(this.#memory, this.#offset + FLIGHT_OFFSET);
   }
 
   /** Forgets what a former actor in this place has shown. The places of what it had spawned stay, so that their addresses rest. */
@@ -215,6 +253,8 @@ export class ThreadBlock {
     for (const name of ['incarnation', 'restarts', 'turns', 'handling', 'actors'] as const) this.#words.store(name, 0);
     for (const name of WATCH_WORDS) this.#watch.store(name, 0);
     for (const histogram of Object.values(this.latencies)) histogram.reset();
+    this.hand.letGo();
+    this.flight.reset();
     for (const name of THREAD_COUNTERS) this.counters.add(name, -this.counters.read(name));
     const actorCounters = this.actorCounters(ACTOR_COUNTER_PLACES);
     for (const name of ACTOR_COUNTER_PLACES) actorCounters.add(name, -actorCounters.read(name));

@@ -2,6 +2,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { ActorSource } from './actor-source.ts';
 import type { Address } from './address.ts';
+import type { DeliverySpec } from './delivery.ts';
 import type { PeerLink } from './link.ts';
 import type { LogLevel } from './log.ts';
 
@@ -24,6 +25,8 @@ export interface ThreadBoot extends ThreadSettings {
   readonly source: ActorSource;
   /** Whether the actor makes native calls: its thread must not end while one is in flight. */
   readonly native: boolean;
+  /** Complete; see delivery.ts. Default: at most once. */
+  readonly delivery?: Required<DeliverySpec>;
   /** To the guardian: how long one handler may hold its thread before that is told. */
   readonly hungAfterMs?: number;
 }

@@ -22,12 +22,15 @@ import {
 } from './address.ts';
 import { AdminDesk } from './admin/admin-desk.ts';
 import { Board } from './board.ts';
+import { completeDelivery } from './delivery.ts';
 import { Directory } from './directory.ts';
 import type { Handlers, MessageContext } from './handlers.ts';
 import { SpillwayError } from './errors.ts';
 import type { KernelSpec } from './kernel-protocol.ts';
 import type { LaneSizes } from './lanes.ts';
+import { hearLastWord } from './last-word.ts';
 import { LogWriter, type Log } from './log.ts';
+import { remainsOf, type ThreadRemains } from './remains.ts';
 import type { ThreadBoot } from './thread-boot.ts';
 import type { HostedThread, Started, ThreadExit, ThreadSpec } from './thread-spec.ts';
 import { ThreadBlock, threadCapacity } from './thread-block.ts';
@@ -49,6 +52,8 @@ interface Hosted extends LinkedThread {
   port: MessagePort | undefined;
   /** What it said of its own end. */
   lastWords: ThreadExit | undefined;
+  /** What its former life has left; undefined while it lives. */
+  remains: ThreadRemains | undefined;
   onStarted: ((started: Started) => void) | undefined;
   /** It has started with nothing to do and is about to end. */
   isIgnored: boolean;
@@ -58,6 +63,10 @@ interface Hosted extends LinkedThread {
 /** What the host does outside of the system's shared memory; the test kit does it without threads. */
 export interface HostTools {
   newWorker(boot: ThreadBoot, spec: ThreadSpec): ThreadWorker;
+  /** Whether the next life of such a thread could begin at once, because another stands by for it. */
+  isReady?(spec: ThreadSpec): boolean;
+  /** The place of such a thread was given up. */
+  removed?(spec: ThreadSpec): void;
   readonly writer: Pick<LogWriter, 'write'>;
   /** Default: `Board.create`. */
   newBoard?(): SharedArrayBuffer;
@@ -101,8 +110,7 @@ export class ThreadHost {
   readonly handlers: Partial<Handlers<KernelSpec>> = {
     connect: ({ to }, message) => this.connect(threadOf(message.from), to),
     register: ({ name, address }) => {
-      if (this.#hostedNamed(name) !== undefined) throw new SpillwayError('name_taken', `An actor was started as '${name}'; choose another name.`, { details: { name } });
-      this.#directory.register(name, address);
+      this.registerName(name, address);
       return {};
     },
     followGroup: ({ group }, { from }) => this.#directory.follow(group, threadOf(from)),
@@ -139,8 +147,9 @@ export class ThreadHost {
     return this.#runtime.log(actor, (record) => this.#writer.write(record));
   }
 
-  /** Takes a place in the system for a thread; `start` gives it life. @throws SpillwayError `too_many_threads` */
+  /** Takes a place in the system for a thread; `start` gives it life. @throws SpillwayError `too_many_threads`, `name_taken` */
   add(spec: ThreadSpec): HostedThread {
+    this.#requireFreeName(spec.name);
     const id = this.#freeId();
     const lastSlot = this.#lastSlots.get(id);
     const slot = lastSlot === undefined ? ACTOR_SLOT : nextActorSlot(lastSlot);
@@ -160,6 +169,7 @@ export class ThreadHost {
       port: undefined,
       links: new Map(),
       lastWords: undefined,
+      remains: undefined,
       onStarted: undefined,
       isIgnored: false,
       onExit: undefined,
@@ -189,10 +199,9 @@ export class ThreadHost {
     const channel = new MessageChannel();
     hosted.incarnation++;
     hosted.lastWords = undefined;
+    hosted.remains = undefined;
     hosted.isIgnored = false;
     hosted.port = channel.port1;
-    // The port is only ever read with receiveMessageOnPort and must not keep a thread alive.
-    channel.port1.unref();
     const block = this.#block(hosted.id);
     block.incarnation = hosted.incarnation;
     if (hosted.incarnation > 1) block.countRestart();
@@ -206,12 +215,17 @@ export class ThreadHost {
       port: channel.port2,
       source: hosted.spec.source,
       native: hosted.spec.native ?? false,
+      ...(hosted.spec.delivery === undefined ? {} : { delivery: completeDelivery(hosted.spec.delivery) }),
       maxSpins: this.#boot.maxSpins,
       logLevel: this.#boot.logLevel,
     };
     const worker = this.#tools.newWorker(boot, hosted.spec);
     hosted.alive = true;
     hosted.worker = worker;
+    hearLastWord(channel.port1, (exitCode) => {
+      // With nobody ready to go on there is nothing to gain.
+      if (this.#tools.isReady?.(hosted.spec) === true) this.#onEnd(hosted, worker, exitCode);
+    });
     return new Promise((resolve, reject) => {
       hosted.onStarted = (started) => {
         hosted.onStarted = undefined;
@@ -226,9 +240,10 @@ export class ThreadHost {
         reject(new SpillwayError(code, `Actor ${hosted.spec.name} did not start: ${reason}`, { details: { stack: exit.stack } }));
       };
       worker.on('error', (error) => {
-        hosted.lastWords ??= { reason: 'crashed', whileStarting: hosted.onStarted !== undefined, code: '', ...describe(error) };
+        if (hosted.worker !== worker) return;
+        hosted.lastWords ??= { reason: 'crashed', whileStarting: hosted.onStarted !== undefined, code: error instanceof SpillwayError ? error.code : '', ...describe(error) };
       });
-      worker.on('exit', (exitCode) => this.#onWorkerExit(hosted, exitCode));
+      worker.on('exit', (exitCode) => this.#onEnd(hosted, worker, exitCode));
     });
   }
 
@@ -273,13 +288,31 @@ export class ThreadHost {
     if (hosted !== undefined) void this.kill(hosted, 'actor_hung', message);
   }
 
+  /** Gives an actor a name for `resolve`, until it ends. @throws SpillwayError `name_taken`, `directory_full` */
+  registerName(name: string, address: Address): void {
+    this.#requireFreeName(name);
+    this.#directory.register(name, address);
+  }
+
   /** Gives up the thread's place: it will not be started again, and those who talk to it are told. */
   remove(thread: HostedThread): void {
     const hosted = thread as Hosted;
     this.#sayDown(hosted, true);
     this.#threads.delete(hosted.id);
     this.#links.remove(hosted);
+    this.#tools.removed?.(hosted.spec);
     this.#block(hosted.id).state = 'vacant';
+  }
+
+  /** What the thread has left: from its end to the begin of its next life as it was at its end, else as it is now. */
+  remains(thread: HostedThread): ThreadRemains {
+    const hosted = thread as Hosted;
+    return hosted.remains ?? this.#look(hosted);
+  }
+
+  #look({ id, board, links }: Hosted): ThreadRemains {
+    const block = this.#block(id);
+    return remainsOf({ block, board: new Board(board), links: links.values(), handling: block.handling }, this.#runtime.nowMs());
   }
 
   /** Sent again while the control lane has no room: without it, a thread that may not be terminated never ends. */
@@ -289,6 +322,10 @@ export class ThreadHost {
     this.#runtime.after(STOP_RETRY_MS, () => {
       if (hosted.alive && hosted.incarnation === incarnation) this.#sendStop(hosted, deadlineMs);
     });
+  }
+
+  #requireFreeName(name: string): void {
+    if (this.#hostedNamed(name) !== undefined) throw new SpillwayError('name_taken', `An actor was started as '${name}'; choose another name.`, { details: { name } });
   }
 
   #freeId(): number {
@@ -373,7 +410,10 @@ export class ThreadHost {
     if (hosted?.incarnation === notice.incarnation) hosted.lastWords = { reason: 'crashed', ...notice };
   }
 
-  #onWorkerExit(hosted: Hosted, exitCode: number): void {
+  /** The life that the worker led has made its last write: it has said so, or has ended. */
+  #onEnd(hosted: Hosted, worker: ThreadWorker, exitCode: number): void {
+    // The end of a worker whose last word was heard concerns nobody any more.
+    if (hosted.worker !== worker) return;
     // What the thread said of its end was written before it ended and may still lie in the lane.
     this.#runtime.handleWaiting();
     hosted.alive = false;
@@ -388,6 +428,7 @@ export class ThreadHost {
       stack: '',
     };
     const block = this.#block(hosted.id);
+    hosted.remains = this.#look(hosted);
     block.state = exitCode === 0 ? 'stopped' : 'restarting';
     // It may have died in the middle of a handler.
     block.handling = 0;
@@ -404,9 +445,11 @@ export class ThreadHost {
     this.#directory.forget(hosted.id);
     this.#followDeadLetters(hosted.id, false);
     const hasStopped = this.#block(hosted.id).state === 'stopped';
-    for (const [peer, { inbound }] of hosted.links) {
+    for (const [peer, { inbound, peer: peerAddress }] of hosted.links) {
       const control = new SpscObserver(inbound.control).consumerPosition;
-      const data = new SpscObserver(inbound.data).consumerPosition;
+      const readTo = new SpscObserver(inbound.data).consumerPosition;
+      // What a next life would handle again nobody will.
+      const data = final ? this.#block(hosted.id).hand.begunTo(peerAddress, readTo) : readTo;
       if (peer === GUARDIAN_THREAD) this.#runtime.peerDown(hosted.address, final, hasStopped, { control, data });
       else this.#runtime.tell(peer, 'peerDown', { actor: hosted.address, final, hasStopped, controlConsumed: control, dataConsumed: data });
     }
@@ -414,6 +457,6 @@ export class ThreadHost {
 }
 
 /** Whether ending the thread in the middle of anything leaves the process alive. */
-function mayBeTerminated({ native }: ThreadSpec): boolean {
-  return native !== true;
+function mayBeTerminated({ native, process }: ThreadSpec): boolean {
+  return native !== true || process !== undefined;
 }

@@ -5,17 +5,19 @@
  * Nothing here waits, and only its own thread enters anything here.
  */
 import { ADMIN_ACTION, BACK_PRESSURED, CLOSED } from 'atomics-ring-buffer';
+import { abandonFormer, abandonOpen } from './abandoned.ts';
 import { ActorCell } from './actor-cell.ts';
 import { ActorRef, type Courier } from './actor-ref.ts';
 import { ActorTable, type ActorEnd, type TableHost } from './actor-table.ts';
-import type { ActorDefinition, Behaviour } from './actor.ts';
-import { GUARDIAN_THREAD, KERNEL_SLOT, addressOf, slotOf, threadOf, type Address } from './address.ts';
+import type { ActorDefinition } from './actor.ts';
+import { ACTOR_PLACE, GUARDIAN_THREAD, KERNEL_SLOT, addressOf, slotOf, threadOf, type Address } from './address.ts';
 import type { Asks, ConsumedPositions } from './asks.ts';
-import { Board, DEAD_LETTERED } from './board.ts';
+import { Board } from './board.ts';
 import { Bonds, type BondHost } from './bonds.ts';
 import type { Clock } from './clock.ts';
 import { Connecting } from './connecting.ts';
 import { DeadLetters, type LostReason } from './dead-letters.ts';
+import { requireInLane } from './delivery.ts';
 import { Dispatcher } from './dispatcher.ts';
 import type { CancelScope } from './flow/cancel-scope.ts';
 import { Handling, type HandlingHost } from './handling.ts';
@@ -23,40 +25,25 @@ import { kernelProtocol, type KernelSpec } from './kernel-protocol.ts';
 import type { Lane } from './lanes.ts';
 import type { Letter } from './letter.ts';
 import { attachReceiver, type PeerLink } from './link.ts';
-import { createLog, postLog, type Log, type LogLevel, type LogRecord } from './log.ts';
+import { createLog, postLog, type Log, type LogRecord } from './log.ts';
 import { Post, Sender, type PostHost } from './post.ts';
 import type { Protocol, ProtocolSpec } from './protocol.ts';
 import { Receiver, type ReceiverHost } from './receiver.ts';
+import { Redelivery } from './redelivery.ts';
 import { RunQueue } from './run-queue.ts';
 import { Scopes, type ScopesHost } from './scopes.ts';
 import { Streams, type StreamHost } from './streams.ts';
 import type { LatencyHistogram } from './telemetry/latency-histogram.ts';
 import { runInTraceContext } from './telemetry/tracing.ts';
 import { ThreadBlock } from './thread-block.ts';
+import type { ThreadRuntimeOptions } from './thread-runtime-options.ts';
 import { TimerWheel, type Timer } from './time/timer-wheel.ts';
 import { Transmitter } from './transmitter.ts';
 
 /** Records handled before the loop looks at timers and, if it has one, at the event loop. */
 export const TURN_LIMIT = 256;
-/** How soon a thread with something to send again looks: nobody rings when a lane gets room. */
+/** How soon a thread looks again that has something to send again, an answer or a message: nobody rings when a lane gets room. */
 const RETRY_MS = 1;
-
-export interface ThreadRuntimeOptions {
-  /** Address of the actor that the thread is for. */
-  readonly self: Address;
-  readonly incarnation: number;
-  readonly system: SharedArrayBuffer;
-  /** What this thread shows of its actors. */
-  readonly board: SharedArrayBuffer;
-  readonly clock: Clock;
-  readonly logLevel: LogLevel;
-  /** Called when a handler of the thread's own actor fails with anything but a SpillwayError. */
-  onDefect(error: unknown): void;
-  /** Gives a spawned actor its context and starts it. */
-  behaviourOf(cell: ActorCell, definition: ActorDefinition, args: unknown, incarnation: number): Behaviour<ProtocolSpec> | Promise<Behaviour<ProtocolSpec>>;
-  /** Asks for a link to the thread of this address; `addLink` or `unreachable` is called in time. */
-  connect(to: Address): void;
-}
 
 /** It is what its parts need of their thread, so they are given the runtime itself. */
 export class ThreadRuntime implements BondHost, HandlingHost, PostHost, ReceiverHost, ScopesHost, StreamHost, TableHost {
@@ -80,6 +67,7 @@ export class ThreadRuntime implements BondHost, HandlingHost, PostHost, Receiver
   readonly #courier: Courier;
   readonly #deadLetters: DeadLetters;
   readonly #dispatcher: Dispatcher;
+  readonly #redelivery?: Redelivery;
   readonly #timers: TimerWheel;
   readonly #latencies: Readonly<Record<Lane, LatencyHistogram>>;
   readonly #connecting: Connecting;
@@ -87,11 +75,13 @@ export class ThreadRuntime implements BondHost, HandlingHost, PostHost, Receiver
   #retired: ActorCell | undefined;
   /** When the loop will wake by itself. */
   #wakeAtMs = Infinity;
+  /** What waits in its lanes is the former life's, and is given up with it. */
+  #givesUpWaiting: boolean;
   #isInTurn = false;
   #isRung = false;
 
   constructor(options: ThreadRuntimeOptions) {
-    const { clock } = options;
+    const { clock, delivery } = options;
     this.#options = options;
     this.self = options.self;
     this.thread = threadOf(options.self);
@@ -112,15 +102,19 @@ export class ThreadRuntime implements BondHost, HandlingHost, PostHost, Receiver
     this.post = new Post(this);
     this.#courier = new Sender(this.post, this.self);
     this.#deadLetters = new DeadLetters(options.system, this.block, clock, (letter) => this.#tellGuardian('deadLetter', letter));
+    this.#givesUpWaiting = options.incarnation > 1 && delivery?.onRestart === 'dead_letter';
+    const onSettled = (): void => this.#dispatcher.unblock(this.#redelivery!);
+    if (delivery?.guarantee === 'at_least_once') this.#redelivery = new Redelivery({ board: this.board, block: this.block, onSettled }, ACTOR_PLACE, delivery.maxRedeliveries);
     this.#dispatcher = new Dispatcher(
       (...record) => this.receiver.deliver(...record),
-      () => this.receiver.handle(),
-      {
-        control: () => this.receiver.handleLocalControl(),
-        data: () => this.receiver.handleLocalData(),
-        telemetry: () => this.receiver.handleLocalTelemetry(),
-        hasWork: () => this.queue.hasWork,
-      },
+      options.onTaken === undefined
+        ? () => this.receiver.handle()
+        : () => {
+            options.onTaken!();
+            this.receiver.handle();
+          },
+      this.receiver.local,
+      this.#redelivery,
     );
   }
 
@@ -137,7 +131,7 @@ export class ThreadRuntime implements BondHost, HandlingHost, PostHost, Receiver
       // The thread's place was given to another actor, and the link is here before the news of it.
       if (known !== undefined) this.#dispatcher.retire(known);
       this.transmitter.add(link);
-      this.#dispatcher.add(link.peer, attachReceiver(link.inbound));
+      this.#dispatcher.add(link.peer, attachReceiver(link.inbound), this.#givesUpWaiting);
     }
     this.#connecting.ended(thread);
   }
@@ -173,13 +167,22 @@ export class ThreadRuntime implements BondHost, HandlingHost, PostHost, Receiver
   /** Says that `addActor` will come for the thread's actor; until then its messages wait. */
   expectActor(): void {
     this.receiver.expect(slotOf(this.self));
+    // Links that come later have no past.
+    this.#givesUpWaiting = false;
+  }
+
+  /** Gives the thread's own actor the delivery that its thread declares. @throws SpillwayError `delivery_invalid` */
+  deliverTo(cell: ActorCell, definition: ActorDefinition): void {
+    if (this.#redelivery === undefined) return;
+    requireInLane(cell.name, definition);
+    cell.redelivery = this.#redelivery;
   }
 
   /** Adds the thread's caretaker or its own actor. */
   addActor(cell: ActorCell): void {
-    // A terminated life had no last moment to count what it had in its hands.
-    this.block.counters.add('abandoned', this.board.reopen(cell.place, cell.name));
+    abandonFormer(this, cell, (peer) => this.#dispatcher.dataHeadOf(peer));
     this.table.add(cell);
+    if (!cell.isKernel) this.#dispatcher.giveUpWaiting((...record) => this.receiver.giveUp(cell, ...record));
     this.receiver.arrived(cell.slot);
   }
 
@@ -204,14 +207,7 @@ export class ThreadRuntime implements BondHost, HandlingHost, PostHost, Receiver
 
   /** Counts the messages that end unanswered because the thread ends now. */
   abandonMessages(): void {
-    let abandoned = this.receiver.stashed;
-    for (const cell of this.#cells()) {
-      if (cell.isKernel) continue;
-      const open = this.board.openMessages(cell.place);
-      this.board.count(cell.place, DEAD_LETTERED, open);
-      abandoned += open;
-    }
-    this.block.counters.add('abandoned', abandoned);
+    abandonOpen(this, this.#cells(), this.receiver.stashed);
   }
 
   /** Whether an actor has a message in its hands. */
@@ -234,6 +230,10 @@ export class ThreadRuntime implements BondHost, HandlingHost, PostHost, Receiver
 
   nowMs(): number {
     return this.clock.monotonicMs();
+  }
+
+  redeliveriesOf(letter: Letter): number {
+    return this.#redelivery?.redeliveriesOf(letter) ?? 0;
   }
 
   scope = (id: number): CancelScope | undefined => this.scopes.of(id);
@@ -357,6 +357,7 @@ export class ThreadRuntime implements BondHost, HandlingHost, PostHost, Receiver
     let handled = 0;
     this.#isInTurn = true;
     this.#isRung = false;
+    this.receiver.beginTurn();
     try {
       while (handled < limit && !this.isEnded && this.#dispatcher.next()) handled++;
     } finally {

@@ -1,7 +1,9 @@
 /** What the guardian is told of a thread, and what it tells of one. */
 import type { ActorSource } from './actor-source.ts';
 import type { Address } from './address.ts';
+import type { DeliverySpec } from './delivery.ts';
 import type { LaneSizes } from './lanes.ts';
+import type { ProcessSpec } from './process/process-spec.ts';
 import type { HeapLimits } from './worker.ts';
 
 export interface ThreadSpec {
@@ -10,9 +12,15 @@ export interface ThreadSpec {
   readonly source: ActorSource;
   /** Capacity of the lanes into the thread, from each peer; what is not given is the default. */
   readonly mailbox?: Partial<LaneSizes>;
-  /** Whether it makes native calls: such a thread is never terminated, only asked to end. */
+  /** Whether it makes native calls: such a thread is never terminated, only asked to end. A process may be. */
   readonly native?: boolean;
   readonly resourceLimits?: HeapLimits;
+  /** How the data messages of the thread's own actor are delivered over its lives; see delivery.ts. */
+  readonly delivery?: DeliverySpec;
+  /** The actor lives in a process of its own, granted this; the thread only stands for it. */
+  readonly process?: ProcessSpec;
+  /** How many started threads are kept ready for its next lives; see standby.ts. Default 0. */
+  readonly standby?: number;
   /** How long one handler may hold the thread before it is ended as crashed. Default: it is only told. */
   readonly hungAfterMs?: number;
 }

@@ -1,26 +1,30 @@
 /** Adapts a worker thread to the runtime: what its entry file calls, and nothing else does. */
 import assert from 'node:assert';
 import { isMainThread, workerData, type MessagePort } from 'node:worker_threads';
-import { loadDefinition } from './actor-source.ts';
 import { GUARDIAN_THREAD, threadOf } from './address.ts';
 import { Caretaker, linksOf } from './caretaker.ts';
 import { systemClock } from './clock.ts';
 import type { ThreadBoot } from './thread-boot.ts';
 import { LogWriter } from './log.ts';
+import { sayLastWord } from './last-word.ts';
+import { prepareActor } from './preparation.ts';
+import { Standbys } from './standby.ts';
 import { ThreadHost } from './thread-host.ts';
 import { ThreadLoop } from './thread-loop.ts';
 import { ThreadRuntime } from './thread-runtime.ts';
 import { systemRandom } from './time/random.ts';
 import { DEFAULT_HUNG_AFTER_MS, Watchdog } from './watchdog.ts';
-import { newWorker } from './worker.ts';
+import { newStandby, newWorker } from './worker.ts';
 
-export async function startThread(): Promise<void> {
+/** @param prepare what the thread has loaded and prepared before it was given this life */
+export async function startThread(boot = workerData as ThreadBoot, prepare = () => prepareActor(boot.source)): Promise<void> {
   assert(!isMainThread, 'A thread entry runs in a worker thread.');
-  const boot = workerData as ThreadBoot;
   const isGuardian = threadOf(boot.self) === GUARDIAN_THREAD;
+  const writer = new LogWriter(boot.logLevel);
+  let standbys: Standbys | undefined;
   const caretaker = new Caretaker({
     makeRuntime: (hooks) =>
-      new ThreadRuntime({ self: boot.self, incarnation: boot.incarnation, system: boot.system, board: boot.board, clock: systemClock, logLevel: boot.logLevel, ...hooks }),
+      new ThreadRuntime({ self: boot.self, incarnation: boot.incarnation, system: boot.system, board: boot.board, clock: systemClock, logLevel: boot.logLevel, delivery: boot.delivery, ...hooks }),
     name: boot.name,
     random: systemRandom,
     // What comes to the guardian through its port is for its host.
@@ -28,12 +32,18 @@ export async function startThread(): Promise<void> {
     native: boot.native,
     setWaiting: (waiting) => (loop.waiting = waiting),
     exit(code) {
-      runtime.end();
-      process.exit(code);
+      // What stands by would be terminated with the guardian, in the middle of whatever it prepares.
+      if (standbys === undefined) leave(code);
+      else void standbys.close().then(() => leave(code));
     },
-    ...(isGuardian ? { makeHost: (made: ThreadRuntime) => makeHost(made, boot) } : {}),
+    ...(isGuardian ? { makeHost: (made: ThreadRuntime) => makeHost(made, boot, (standbys = makeStandbys(made, writer)), writer) } : {}),
   });
   const { runtime } = caretaker;
+  const leave = (code: number): void => {
+    runtime.end();
+    if (!isGuardian) sayLastWord(boot.port, code);
+    process.exit(code);
+  };
   // Modules and native models load through the event loop; the actor's own choice holds once it has started.
   const loop = new ThreadLoop(runtime, boot.maxSpins);
   for (const link of boot.links) runtime.addLink(link);
@@ -44,12 +54,27 @@ export async function startThread(): Promise<void> {
   // Also when an actor calls process.exit.
   process.on('exit', () => runtime.abandonMessages());
   // Before the first turn of the loop, which must already know that an actor is coming.
-  const started = caretaker.start(() => loadDefinition(boot.source), boot.source.args);
+  const started = caretaker.start(prepare, boot.source.args);
   await Promise.all([started, loop.run()]);
 }
 
-function makeHost(runtime: ThreadRuntime, boot: ThreadBoot): ThreadHost {
-  const host = new ThreadHost(runtime, boot, { newWorker, writer: new LogWriter(boot.logLevel), serveAdmin });
+function makeStandbys(runtime: ThreadRuntime, writer: LogWriter): Standbys {
+  return new Standbys({
+    newWorker,
+    newStandby,
+    after: (delayMs, run) => runtime.after(delayMs, run),
+    log: (actor) => runtime.log(actor, (record) => writer.write(record)),
+  });
+}
+
+function makeHost(runtime: ThreadRuntime, boot: ThreadBoot, standbys: Standbys, writer: LogWriter): ThreadHost {
+  const host = new ThreadHost(runtime, boot, {
+    newWorker: (...life) => standbys.newWorker(...life),
+    isReady: (spec) => standbys.isReady(spec),
+    removed: (spec) => standbys.remove(spec),
+    writer,
+    serveAdmin,
+  });
   const watchdog = new Watchdog({
     threads: () => host.watched(),
     clock: runtime.clock,

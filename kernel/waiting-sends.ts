@@ -3,7 +3,7 @@
  * what waits for one actor is not overtaken by what is sent to it later.
  *
  * Nobody rings when a mailbox or a lane gets room, so the thread tries again on every turn of its loop,
- * and once a RETRY_MS while it would sleep.
+ * and once in RETRY_MS (thread-runtime.ts) while it would sleep.
  */
 import { ADMIN_ACTION, BACK_PRESSURED } from 'atomics-ring-buffer';
 import type { Address } from './address.ts';
@@ -46,7 +46,6 @@ function isTemporary(result: number): boolean {
 }
 
 export class WaitingSends {
-  static readonly RETRY_MS = 1;
   readonly #host: WaitingSendsHost;
   readonly #byTarget = new Map<Target, Waiting[]>();
   #size = 0;

@@ -1,6 +1,8 @@
-/** Makes the worker threads of a system. */
-import { Worker, type ResourceLimits } from 'node:worker_threads';
+/** Makes the worker threads of a system; for an actor in a process, the one that stands for it. */
+import { Worker, type ResourceLimits, type WorkerOptions } from 'node:worker_threads';
 import { SpillwayError } from './errors.ts';
+import { newProcessWorker } from './process/process-worker.ts';
+import type { StandbyWorker } from './standby.ts';
 import { siblingModule, type ThreadBoot } from './thread-boot.ts';
 import type { ThreadSpec } from './thread-spec.ts';
 
@@ -16,17 +18,22 @@ export interface ThreadWorker {
 }
 
 /** @throws SpillwayError `actor_start_failed`, for instance when the actor's arguments cannot be cloned */
-export function newWorker(boot: ThreadBoot, { resourceLimits = {} }: ThreadSpec): ThreadWorker {
+export function newWorker(boot: ThreadBoot, spec: ThreadSpec): ThreadWorker {
+  if (spec.process !== undefined) return newProcessWorker(boot, spec, spec.process);
+  return threadOf('thread-entry', spec, { workerData: boot, transferList: [boot.port] });
+}
+
+/** A thread that is ready for a life; see standby-thread.ts. @throws SpillwayError `actor_start_failed` */
+export function newStandby(spec: ThreadSpec): StandbyWorker {
+  return threadOf('standby-entry', spec, { workerData: spec.source });
+}
+
+function threadOf(entry: string, { name, resourceLimits = {} }: ThreadSpec, options: WorkerOptions): Worker {
   try {
-    return new Worker(new URL(siblingModule('thread-entry', import.meta.url)), {
-      workerData: boot,
-      transferList: [boot.port],
-      name: boot.name,
-      resourceLimits,
-    });
+    return new Worker(new URL(siblingModule(entry, import.meta.url)), { ...options, name, resourceLimits });
   } catch (error) {
     const reason = describe(error).message;
-    throw new SpillwayError('actor_start_failed', `No thread could be made for ${boot.name}: ${reason}`, { cause: error });
+    throw new SpillwayError('actor_start_failed', `No thread could be made for ${name}: ${reason}`, { cause: error });
   }
 }
 

@@ -4,6 +4,10 @@
  *
  * A thread that ends without `detach` stays attached in the books. Only whoever knows that it is gone,
  * by its `exit` event, may name it in `successorOf`; of several successors one gets the side.
+ *
+ * An SPSC end that goes on all the same is refused from then on, its claims included. That stops a handle which
+ * was left behind. It cannot stop a thread that still runs: between its look and its store a successor may
+ * attach. The death notice has to be exact for that, and `exit` is, since Node joins the thread before.
  */
 import type { Doorbell } from './doorbell.ts';
 import * as layout from './layout.ts';
@@ -49,6 +53,11 @@ export function attach(words: Int32Array, side: Side, successorOf: number): numb
 /** Gives the side back. Without effect when a successor has taken it already. */
 export function detach(words: Int32Array, side: Side, incarnation: number): void {
   Atomics.compareExchange(words, side.owner, incarnation, 0);
+}
+
+/** What an end is told that goes on although a successor was given its side. */
+export function superseded(name: Side['name'], incarnation: number): RingError {
+  return new RingError('side_taken', `Incarnation ${incarnation} of the ${name} has given its side back or has a successor, and must not be used any more.`);
 }
 
 function sideTaken(name: Side['name'], successorOf: number, found: number): RingError {

@@ -169,7 +169,7 @@ export const RING_ERRORS = {
   bad_marks: 'The marks are not whole bytes with 0 < low <= high <= capacity.',
   bad_position: 'A position is no beginning of a record here, or an initial one no multiple of 8 in its range.',
   bad_slots: 'The number of producers is not from 1 to 255, or that of records not a power of two from 8 to 2^24.',
-  side_taken: 'Another end is attached to this side, and is not the dead one that the successor named.',
+  side_taken: "Another end is attached to this side: not the dead one that the successor named, or this one's own successor.",
   no_slot: 'As many producers are attached as the ring was made for.',
   bad_kind: 'A record kind is not an integer from 0 to 2^31 - 1; negative kinds belong to the ring itself.',
   bad_length: 'A payload length is not a count of bytes, or that of a batch not a multiple of 8.',

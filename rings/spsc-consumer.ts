@@ -1,5 +1,5 @@
 /** The consuming end of an SPSC ring; its steps and what its death leaves are told in spsc-ring.ts. */
-import { CONSUMER_SIDE, attach, detach } from './attachment.ts';
+import { CONSUMER_SIDE, attach, detach, superseded } from './attachment.ts';
 import { checkKind, pollPending } from './claim.ts';
 import * as layout from './layout.ts';
 import { RELEASED, advance, repair } from './ledger.ts';
@@ -60,7 +60,7 @@ export class SpscConsumer extends SpscEnd implements ReleasingConsumer {
   }
 
   poll(handler: RecordHandler, limit: number): number {
-    this.#checkIdle();
+    this.#checkUsable();
     this.#busy = true;
     // V8 loads an imported constant anew at each use, and a field anew after each call: the loop works on locals.
     const { words, mask } = this;
@@ -111,7 +111,7 @@ export class SpscConsumer extends SpscEnd implements ReleasingConsumer {
   }
 
   peek(handler: RecordHandler, limit: number, from: number = this.consumerPosition): number {
-    this.#checkIdle();
+    this.#checkUsable();
     let position = this.#checked(from);
     this.#busy = true;
     try {
@@ -138,7 +138,7 @@ export class SpscConsumer extends SpscEnd implements ReleasingConsumer {
   }
 
   release(position: number): number {
-    this.#checkIdle();
+    this.#checkUsable();
     const end = this.#checked(position);
     let records = 0;
     let walked = this.#head;
@@ -161,6 +161,12 @@ export class SpscConsumer extends SpscEnd implements ReleasingConsumer {
   #checkIdle(): void {
     // The outer call would set the head back behind records that the inner one has released.
     if (this.#busy) throw pollPending();
+  }
+
+  #checkUsable(): void {
+    this.#checkIdle();
+    // Plain: it says no more than that a successor was there a moment ago; see attachment.ts.
+    if (this.words[layout.CONSUMER_OWNER_WORD] !== this.incarnation) throw superseded('consumer', this.incarnation);
   }
 
   /** A position that lies between HEAD and TAIL, as this end keeps it. */

@@ -2,7 +2,7 @@
  * Where a child lives, through all of its lives: a thread, a process, a light actor, a whole supervisor. A
  * supervisor knows its children only as places, so one engine serves them all.
  */
-import type { Address, Started, ThreadExit } from '../kernel/index.ts';
+import type { Address, Started, ThreadExit, ThreadRemains } from '../kernel/index.ts';
 
 /** How a life ended. */
 export type ChildExit = ThreadExit;
@@ -26,6 +26,6 @@ export interface ChildPlace {
   /** Gives up the place: nobody reaches the child any more. @param exit how its last life ended, if it ended by itself */
   remove(exit: ChildExit | undefined): void;
   /** What the life that has just ended has left behind, for the report of its crash. */
-  remains?(): Record<string, unknown>;
+  remains?(): ThreadRemains;
 }
 

@@ -2,7 +2,7 @@
  * Child specs and supervisor flags: plain data, in OTP's words. What they mean is said here; that they are
  * well-formed is checked as a whole before anything starts (spec-check.ts).
  */
-import type { ActorSource, HeapLimits, LaneSizes, ThreadSpec } from '../kernel/index.ts';
+import type { ActorSource, DeliverySpec, HeapLimits, LaneSizes, ProcessSpec, ThreadSpec } from '../kernel/index.ts';
 
 /**
  * When a child that has ended is started again.
@@ -53,6 +53,12 @@ export interface ChildSpec extends AnyChild {
   readonly resourceLimits?: HeapLimits;
   /** Capacity and marks of the lanes into it; what is not given is the kernel's default. */
   readonly mailbox?: Partial<LaneSizes>;
+  /** How its data messages are delivered over its lives. Default: each at most once. */
+  readonly delivery?: DeliverySpec;
+  /** How many started threads wait for its next lives, with its module loaded and what it prepares. Default: none. */
+  readonly standby?: number;
+  /** With the placement `process`: what that is granted. Default: what a process of this user may, without a sandbox. */
+  readonly process?: ProcessSpec;
   /** How long one of its handlers may hold the thread before that is ended, as crashed. Default: it is only told. */
   readonly hungAfterMs?: number;
 }
@@ -129,15 +135,11 @@ export function shutdownMsOf(spec: AnyChildSpec): number {
   return Math.min(FOREVER_MS, spec.shutdownMs ?? (isSupervisor(spec) ? FOREVER_MS : DEFAULT_CHILD.shutdownMs));
 }
 
+const PASSED_ON = ['mailbox', 'resourceLimits', 'delivery', 'standby', 'hungAfterMs'] as const;
+
 /** A worker's spec as the kernel is told it. */
 export function threadSpecOf(spec: ChildSpec, name: string): ThreadSpec {
-  const { start, mailbox, native = DEFAULT_CHILD.native, resourceLimits, hungAfterMs } = spec;
-  return {
-    name,
-    source: start,
-    native,
-    ...(mailbox === undefined ? {} : { mailbox }),
-    ...(resourceLimits === undefined ? {} : { resourceLimits }),
-    ...(hungAfterMs === undefined ? {} : { hungAfterMs }),
-  };
+  const { start, native = DEFAULT_CHILD.native, placement } = spec;
+  const given = Object.fromEntries(PASSED_ON.map((key) => [key, spec[key]]).filter(([, value]) => value !== undefined)) as Pick<ChildSpec, (typeof PASSED_ON)[number]>;
+  return { name, source: start, native, ...given, ...(placement === 'process' ? { process: spec.process ?? {} } : {}) };
 }

@@ -2,6 +2,7 @@
  * What is told of a child that has failed: enough to find out why without having been there. The sizes and
  * kinds of its last messages are in it, their contents never.
  */
+import type { ThreadRemains } from '../kernel/index.ts';
 import type { ChildExit } from './child-place.ts';
 import type { Placement, Restart } from './child-spec.ts';
 
@@ -25,6 +26,6 @@ export interface CrashReport extends ChildExit {
   readonly periodMs: number;
   /** Names of the siblings that are restarted with it. */
   readonly siblings: readonly string[];
-  /** What the kernel found when the life had ended: levels of its lanes, its last messages. */
-  readonly remains: Readonly<Record<string, unknown>>;
+  /** What its thread has left: levels of its lanes, its last messages. Only of a child that has a thread or process to itself. */
+  readonly remains?: ThreadRemains;
 }

@@ -3,7 +3,7 @@
  * one would silently mean the default.
  */
 import type { JtdSchema } from 'atomics-ring-buffer';
-import { DEFAULT_LANE_SIZES, MIN_HUNG_AFTER_MS, SpillwayError, validatorOf, type LaneSizes } from '../kernel/index.ts';
+import { DEFAULT_LANE_SIZES, MIN_HUNG_AFTER_MS, SpillwayError, completeDelivery, completeProcess, validatorOf, type LaneSizes } from '../kernel/index.ts';
 import { DEFAULT_FLAGS, isSupervisor, type AnyChildSpec, type BackoffFlags, type ChildSpec, type SupervisorFlags, type SupervisorSetup } from './child-spec.ts';
 
 /** A kernel message with its envelope takes less than 128 bytes, and a record may take half its lane. */
@@ -49,6 +49,9 @@ const CHILD_SCHEMA = {
       },
     },
     hungAfterMs: { type: 'float64' },
+    delivery: {},
+    standby: { type: 'uint32' },
+    process: {},
   },
 } as const;
 
@@ -69,7 +72,9 @@ const FLAGS_SCHEMA = {
 } as const;
 
 /** What only an actor with a thread or process to itself can have. */
-const OWN_THREAD_KEYS = ['native', 'resourceLimits', 'mailbox', 'hungAfterMs'] as const;
+const OWN_THREAD_KEYS = ['native', 'resourceLimits', 'mailbox', 'delivery', 'standby', 'process', 'hungAfterMs'] as const;
+/** Each is a thread that only waits. */
+const MAX_STANDBY = 16;
 
 export interface CheckedSetup {
   readonly flags: SupervisorFlags;
@@ -126,7 +131,22 @@ function checkWorker(spec: ChildSpec): void {
   }
   if (spec.brutalKill === true && spec.native === true && placement === 'thread') throw invalid(`Child ${id}: a thread that makes native calls cannot be killed without its process; place it in a process.`);
   if (hungAfterMs !== undefined && !(hungAfterMs >= MIN_HUNG_AFTER_MS && hungAfterMs < Infinity)) throw invalid(`Child ${id}: hungAfterMs must be a number of milliseconds from ${MIN_HUNG_AFTER_MS} on; got ${hungAfterMs}.`);
+  if (spec.standby !== undefined && spec.standby > MAX_STANDBY) throw invalid(`Child ${id}: standby must be a whole number from 0 to ${MAX_STANDBY}; got ${spec.standby}.`);
+  if (spec.standby !== undefined && placement === 'process') throw invalid(`Child ${id}: standby is for threads; a process is started anew.`);
+  if (spec.process !== undefined && placement !== 'process') throw invalid(`Child ${id}: process says what a process is granted, and this child is placed ${placement}.`);
   checkMailbox(id, { ...DEFAULT_LANE_SIZES, ...spec.mailbox });
+  checkByKernel(id, 'delivery', spec.delivery, completeDelivery);
+  checkByKernel(id, 'process', spec.process, completeProcess);
+}
+
+/** What the kernel understands it checks itself. */
+function checkByKernel<T>(id: string, key: string, value: T | undefined, complete: (value: T) => unknown): void {
+  if (value === undefined) return;
+  try {
+    complete(value);
+  } catch (error) {
+    throw new SpillwayError('spec_invalid', `Child ${id}: ${key}: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 function checkMailbox(id: string, sizes: LaneSizes): void {

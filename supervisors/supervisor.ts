@@ -9,7 +9,7 @@
  * not wait for each other; where siblings are restarted together, one such restart, or one call that
  * changes the children, is under way at a time (group-restart.ts).
  */
-import { SpillwayError, type Clock, type Log, type Started, type Timer } from '../kernel/index.ts';
+import { SpillwayError, described, type Clock, type Log, type Started, type Timer } from '../kernel/index.ts';
 import { Backoff } from './backoff.ts';
 import type { ChildExit, ChildPlace } from './child-place.ts';
 import { DEFAULT_CHILD, FOREVER_MS, isSupervisor, shutdownMsOf, type AnyChildSpec, type SupervisorFlags } from './child-spec.ts';
@@ -246,7 +246,7 @@ export class Supervisor {
         },
         (error: unknown) => {
           timer.cancel();
-          if (!isLate) reject(error as Error);
+          if (!isLate) reject(startFailed(name, error));
         },
       );
     });
@@ -424,6 +424,7 @@ export class Supervisor {
     const { clock, report } = this.#options;
     if (report === undefined) return;
     const siblings = this.#group === undefined || decision !== 'restarted' ? [] : this.#group.siblingsOf(child);
+    const remains = child.place?.remains?.();
     report({
       child: child.name,
       placement: isSupervisor(child.spec) ? 'supervisor' : (child.spec.placement ?? DEFAULT_CHILD.placement),
@@ -438,7 +439,14 @@ export class Supervisor {
       intensity: this.#flags.intensity,
       periodMs: this.#flags.periodMs,
       siblings: siblings.map(({ name }) => name),
-      remains: child.place?.remains?.() ?? {},
+      ...(remains === undefined ? {} : { remains }),
     });
   }
+}
+
+/** What a child threw in its start is no defect of the tree. */
+function startFailed(name: string, cause: unknown): SpillwayError {
+  if (cause instanceof SpillwayError) return cause;
+  const { message, stack } = described(cause);
+  return new SpillwayError('actor_start_failed', `Actor ${name} did not start: ${message}`, { cause, details: { stack } });
 }

@@ -1,5 +1,5 @@
 /** A child with a thread to itself, or a process: the kernel's thread host does it all. */
-import type { Address, HostedThread, Started, ThreadHost, ThreadSpec } from '../kernel/index.ts';
+import type { Address, HostedThread, Started, ThreadHost, ThreadRemains, ThreadSpec } from '../kernel/index.ts';
 import type { ChildExit, ChildPlace } from './child-place.ts';
 
 export class ThreadPlace implements ChildPlace {
@@ -30,5 +30,9 @@ export class ThreadPlace implements ChildPlace {
 
   remove(): void {
     this.#host.remove(this.#thread);
+  }
+
+  remains(): ThreadRemains {
+    return this.#host.remains(this.#thread);
   }
 }

@@ -1,5 +1,6 @@
 /** The command line: what it understands, and how its commands end. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import type { DrillFlags } from './drill-command.ts';
 import { EXIT_DONE, EXIT_FAILED, EXIT_USAGE } from './exit-codes.ts';
 import { describeError } from './pipeline.ts';
 import { createReporter } from './reporter.ts';
@@ -10,7 +11,7 @@ const stdout = write(process.stdout);
 const stderr = write(process.stderr);
 
 /** Codes of errors that are the caller's way of calling, not the world's. */
-const USAGE_CODES: ReadonlySet<string> = new Set(['config_invalid', 'query_empty', 'model_source_invalid']);
+const USAGE_CODES: ReadonlySet<string> = new Set(['config_invalid', 'query_empty', 'model_source_invalid', 'drill_unknown', 'drill_invalid']);
 /** A live line moves; lines in a file should be few. */
 const LIVE_MS = 100;
 const PLAIN_MS = 2_000;
@@ -109,7 +110,25 @@ function createProgram(exitWith: (code: number) => void): Command {
       exitWith(await statusCommand({ json: flags['json'] === true, settings: await loadSettings(settingFlags(flags)), stdout }));
     });
 
-  program.addHelpText('after', examples('spillway embed docs', 'spillway search "back pressure"', 'spillway status'));
+  program
+    .command('drill')
+    .description('break something on purpose, and report what became of it')
+    .argument('[name]', 'which drill; --list shows them')
+    .option('--list', 'the drills that there are, and what each of them claims', false)
+    .option('--seed <n>', 'what everything left to chance follows (default: a random one, told in the report)', wholeNumber)
+    .option('--runs <n>', 'runs with the fault (default: 10)', wholeNumber)
+    .addOption(new Option('--placement <where>', 'where the actor runs that is made to fail').choices(['inline', 'pool', 'thread', 'process']))
+    .option('--html <file>', 'write the report there as a page with a picture')
+    .addOption(json)
+    .addHelpText('after', examples('spillway drill --list', 'spillway drill throw', 'spillway drill hang --runs 100 --seed 7', 'spillway drill exit --html exit.html', 'spillway drill oom --json | tail -1'))
+    .action(async (name: string | undefined, { list, seed, runs, placement, html, json }: DrillFlags & { readonly json?: boolean }) => {
+      const { drillCommand } = await import('./drill-command.ts');
+      const isJson = json === true;
+      const live = process.stderr.isTTY && !isJson;
+      exitWith(await drillCommand({ name, list, seed, runs, placement, html, json: isJson, live, stdout, stderr, interrupt: interruption() }));
+    });
+
+  program.addHelpText('after', examples('spillway embed docs', 'spillway search "back pressure"', 'spillway status', 'spillway drill --list'));
   return program;
 }
 

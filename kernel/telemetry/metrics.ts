@@ -66,6 +66,7 @@ function createInstruments(meter: Meter) {
     messages: counter('spillway.thread.messages', '{message}', 'Messages by their ends.'),
     shed: counter('spillway.thread.shed', '{message}', 'Messages that mailboxes have shed by their policies.'),
     deadLetters: counter('spillway.thread.dead_letters', '{message}', 'Messages that no handler saw, by reason.'),
+    redelivered: counter('spillway.thread.redelivered', '{message}', 'Messages that were handled again after the end of a life.'),
     untold: counter('spillway.thread.dead_letters_untold', '{message}', 'Dead letters that subscribers were not told of.'),
     restarts: counter('spillway.thread.restarts', '{restart}', 'How often the thread was started again.'),
     hangs: counter('spillway.thread.hangs', '{hang}', 'How often the thread was held for longer than the system permits.'),
@@ -95,6 +96,7 @@ function observeThread(result: BatchObservableResult, to: Instruments, thread: T
   for (const [name, outcome] of OUTCOMES) result.observe(to.messages, counters[name], { ...of, 'spillway.message.outcome': outcome });
   for (const reason of SHED_REASONS) result.observe(to.shed, counters[reason], { ...of, 'spillway.shed.reason': reason });
   for (const reason of DEAD_LETTER_REASONS) result.observe(to.deadLetters, counters[reason], { ...of, 'spillway.dead_letter.reason': reason });
+  result.observe(to.redelivered, counters.redelivered, of);
   result.observe(to.untold, counters.deadLettersUntold, of);
   result.observe(to.restarts, thread.restarts, of);
   result.observe(to.hangs, thread.hangs, of);

@@ -8,6 +8,7 @@ import { SpillwayError } from '../errors.ts';
 import type { CancelScope } from '../flow/cancel-scope.ts';
 import type { MessageContext } from '../handlers.ts';
 import type { ItemOf, ProtocolSpec, ReplyOf, RequestOf } from '../protocol.ts';
+import { startActor } from '../preparation.ts';
 import { ManualClock } from '../time/manual-clock.ts';
 import { seededRandom, type Random } from '../time/random.ts';
 import { InvokedContext, type Answer } from './invoked-context.ts';
@@ -29,6 +30,8 @@ export interface CallOptions {
   readonly deadlineMs?: number;
   /** Whether the asker has taken it back. */
   readonly cancelled?: boolean;
+  /** How often a former life has begun with it. Default 0. */
+  readonly redeliveries?: number;
 }
 
 type Outcome<Spec extends ProtocolSpec, Name extends keyof Spec> = Spec[Name] extends { readonly stream: unknown } ? ItemOf<Spec, Name>[] : ReplyOf<Spec, Name>;
@@ -125,11 +128,12 @@ export class Invocation<Spec extends ProtocolSpec> {
     return STASHED;
   }
 
-  #messageOf({ from = NOBODY, scope, deadlineMs = Infinity, cancelled = false }: CallOptions): MessageContext {
+  #messageOf({ from = NOBODY, scope, deadlineMs = Infinity, cancelled = false, redeliveries = 0 }: CallOptions): MessageContext {
     const { context } = this;
     return {
       from,
       deadlineMs,
+      redeliveries,
       scope,
       get cancelled() {
         return cancelled || context.clock.monotonicMs() > deadlineMs || scope?.cancelled === true;
@@ -150,6 +154,6 @@ const LEAST_MS = 0.001;
 export async function invoke<Spec extends ProtocolSpec, Args>(definition: ActorDefinition<Spec, Args>, args: Args, options: InvokeOptions = {}): Promise<Invocation<Spec>> {
   const { name = definition.protocol.name, clock = new ManualClock(), random = seededRandom(1), answer = () => undefined } = options;
   const context = new InvokedContext(definition as unknown as ActorDefinition, { name, clock, random, answer });
-  const behaviour = await definition.start(context, args);
+  const behaviour = await startActor(definition as ActorDefinition<Spec>, context, args);
   return new Invocation(definition, context, behaviour);
 }

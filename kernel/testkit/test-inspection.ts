@@ -66,7 +66,7 @@ export function imbalancesOf(threads: readonly TestThread[]): string[] {
     if (!isAlive) return [];
     return [...runtime.table.cells].flatMap((cell) => {
       if (cell.isKernel) return [];
-      const held = runtime.board.levelOf(cell.place) + cell.controlLevel + cell.telemetryLevel + (cell.inFlight?.size ?? 0);
+      const held = runtime.board.levelOf(cell.place) + cell.controlLevel + cell.telemetryLevel + (cell.inFlight?.size ?? 0) + (cell.redelivery?.isDue === true ? 1 : 0);
       const open = runtime.board.openMessages(cell.place);
       if (held === open) return [];
       return [`${cell.name} (${formatAddress(cell.address)} on ${name}) has ${held} messages, and its board says ${open}: ${JSON.stringify(runtime.board.entry(cell.place)?.counts)}.`];

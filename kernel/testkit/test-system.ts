@@ -14,6 +14,7 @@ import type { ActorRef, Addressed } from '../actor-ref.ts';
 import type { FailureDecision } from '../actor-table.ts';
 import type { ActorDefinition } from '../actor.ts';
 import { formatAddress, isSpawned, slotOf, threadOf } from '../address.ts';
+import type { DeliverySpec } from '../delivery.ts';
 import { SpillwayError } from '../errors.ts';
 import type { Lane, LaneSizes } from '../lanes.ts';
 import type { LogLevel, LogRecord } from '../log.ts';
@@ -49,6 +50,8 @@ export interface TestSpawnOptions {
   readonly thread?: Addressed;
   /** Of a thread of its own: the lanes into it. */
   readonly mailbox?: Partial<LaneSizes>;
+  /** Of a thread of its own: how its data messages are delivered over its lives. */
+  readonly delivery?: DeliverySpec;
   /** Of a thread of its own: `permanent` (default) is started again whenever it ends, unless it was stopped. */
   readonly restart?: 'permanent' | 'temporary';
   /** Of a child: what becomes of it when it fails. Default: it stops. */
@@ -106,11 +109,11 @@ export class TestSystem {
    * @throws SpillwayError `actor_start_failed`, `too_many_threads`, `name_taken`, or what its start throws at once
    */
   async spawn<Spec extends ProtocolSpec, Args>(name: string, definition: ActorDefinition<Spec, Args>, args: Args, options: TestSpawnOptions = {}): Promise<ActorRef<Spec>> {
-    const { thread: host, restart = 'permanent', mailbox, onFailure } = options;
+    const { thread: host, restart = 'permanent', mailbox, delivery, onFailure } = options;
     const anyDefinition = definition as unknown as ActorDefinition;
     let address: number;
     if (host === undefined) {
-      const plan = { definition: anyDefinition, args, restart, ...(mailbox === undefined ? {} : { mailbox }) };
+      const plan = { definition: anyDefinition, args, restart, ...(mailbox === undefined ? {} : { mailbox }), ...(delivery === undefined ? {} : { delivery }) };
       address = await this.run(this.#threads.spawn(name, plan));
     } else {
       const { table } = this.#threadOf(host).runtime;

@@ -9,8 +9,10 @@ import { EventEmitter } from 'node:events';
 import type { ActorDefinition } from '../actor.ts';
 import type { Caretaker } from '../caretaker.ts';
 import type { PeerLink } from '../link.ts';
+import { prepareDefinition } from '../preparation.ts';
 import type { ThreadBoot } from '../thread-boot.ts';
-import { ThreadRuntime, type ThreadRuntimeOptions } from '../thread-runtime.ts';
+import { ThreadRuntime } from '../thread-runtime.ts';
+import type { ThreadRuntimeOptions } from '../thread-runtime-options.ts';
 import type { ThreadWorker } from '../worker.ts';
 import type { Relay } from './relay.ts';
 
@@ -69,7 +71,7 @@ export class TestThread implements ThreadWorker {
     this.plan = undefined;
     for (const link of this.#boot.links) this.runtime.addLink(link);
     if (definition === undefined) this.runtime.block.state = 'running';
-    else void this.caretaker.start(() => Promise.resolve(definition), args);
+    else void this.caretaker.start(() => prepareDefinition(definition, args), args);
   }
 
   // ---- as a worker

@@ -7,6 +7,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { ActorDefinition } from '../actor.ts';
 import { ACTOR_SLOT, APPLICATION_THREAD, GUARDIAN_THREAD, addressOf, slotOf, threadOf, type Address } from '../address.ts';
 import { Caretaker, linksOf } from '../caretaker.ts';
+import type { DeliverySpec } from '../delivery.ts';
 import { SpillwayError } from '../errors.ts';
 import type { LaneSizes } from '../lanes.ts';
 import { createLink, reverseLink, type PeerLink } from '../link.ts';
@@ -35,6 +36,7 @@ export interface ThreadPlan {
   readonly args: unknown;
   /** Of the lanes into the thread. */
   readonly mailbox?: Partial<LaneSizes>;
+  readonly delivery?: DeliverySpec;
   /** `permanent`: it is started again whenever it ends, unless it was stopped. */
   readonly restart: 'permanent' | 'temporary';
 }
@@ -121,7 +123,7 @@ export class TestThreads {
   async spawn(name: string, plan: ThreadPlan): Promise<Address> {
     if (this.#hosted.has(name)) throw new SpillwayError('name_taken', `A thread was started as '${name}'; choose another name.`, { details: { name } });
     this.#plans.set(name, plan);
-    const hosted = this.#host.add({ name, source: { module: 'testkit', export: name }, ...(plan.mailbox === undefined ? {} : { mailbox: plan.mailbox }) });
+    const hosted = this.#host.add({ name, source: { module: 'testkit', export: name }, ...(plan.mailbox === undefined ? {} : { mailbox: plan.mailbox }), ...(plan.delivery === undefined ? {} : { delivery: plan.delivery }) });
     this.#hosted.set(name, hosted);
     try {
       await this.#host.start(hosted, (exit) => this.#onExit(hosted, exit));
@@ -185,7 +187,7 @@ export class TestThreads {
     const { clock, random } = this.#options;
     const caretaker = new Caretaker({
       makeRuntime: (hooks) =>
-        new TestRuntime(this.relay, { self: boot.self, incarnation: boot.incarnation, system: boot.system, board: boot.board, clock, logLevel: boot.logLevel, ...hooks }),
+        new TestRuntime(this.relay, { self: boot.self, incarnation: boot.incarnation, system: boot.system, board: boot.board, clock, logLevel: boot.logLevel, delivery: boot.delivery, ...hooks }),
       name: boot.name,
       random: random.fork(`${boot.name}:${boot.incarnation}`),
       port: linksOf(boot.port),

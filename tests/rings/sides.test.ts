@@ -45,6 +45,34 @@ describe('a side of an SPSC ring', () => {
     expect(new SpscObserver(ring).consumerIncarnation).toBe(successor.incarnation);
   });
 
+  it('is refused to an end that was left behind, with what it had claimed, and its successor goes on', () => {
+    const ring = createSpscRing({ capacityBytes: 256 });
+    const consumer = new SpscConsumer(ring);
+    const dead = new SpscProducer(ring);
+    dead.offer(1, payloadOf(1, 1));
+    // In the middle of a record.
+    expect(dead.tryClaim(2, 8)).toBeGreaterThan(0);
+    const successor = new SpscProducer(ring, { successorOf: dead.incarnation });
+    successor.offer(3, payloadOf(3, 1));
+    expect(() => dead.commit()).toThrow(withCode('side_taken'));
+    expect(resultName(dead.offer(4, payloadOf(4, 1)))).toBe('CLOSED');
+    expect(resultName(dead.tryClaimBatch(16))).toBe('CLOSED');
+    successor.offer(5, payloadOf(5, 1));
+    expect(kindsOf(receive(consumer))).toEqual([1, 3, 5]);
+    expect(new SpscObserver(ring).counters).toMatchObject({ offered: 3, consumed: 3 });
+  });
+
+  it('is not read by a consumer that was left behind, which releases nothing either', () => {
+    const ring = createSpscRing({ capacityBytes: 256 });
+    const producer = new SpscProducer(ring);
+    const dead = new SpscConsumer(ring);
+    producer.offer(1, payloadOf(1, 1));
+    const end = dead.peek(() => {}, 1);
+    const successor = new SpscConsumer(ring, { successorOf: dead.incarnation });
+    for (const use of [() => dead.poll(() => {}, 1), () => dead.peek(() => {}, 1), () => dead.release(end)]) expect(use).toThrow(withCode('side_taken'));
+    expect(kindsOf(receive(successor))).toEqual([1]);
+  });
+
   it('refuses a successor of nobody', () => {
     const ring = createSpscRing({ capacityBytes: 64 });
     expect(() => new SpscConsumer(ring, { successorOf: 1 })).toThrow(/nobody is attached.*without successorOf/);

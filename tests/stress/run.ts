@@ -1,5 +1,5 @@
 /**
- * `npm run stress -- [messages|wakes|kills|asks…]`: rings and actors under load and under fire, for as long as it takes.
+ * `npm run stress -- [messages|wakes|kills|asks|redelivery…]`: rings and actors under load and under fire, for as long as it takes.
  *
  * The unit tests do a little of the same at each run (tests/rings/threads.test.ts, tests/kernel/asks-never-hang.test.ts);
  * this is the long way, for the night.
@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import { asks } from './asks.ts';
 import { kills } from './kills.ts';
 import { messages } from './messages.ts';
+import { redelivery } from './redelivery.ts';
 import { wakes } from './wakes.ts';
 
 export interface Report {
@@ -30,6 +31,7 @@ const STRESSES: Readonly<Record<string, Stress>> = {
   wakes: { about: 'times that a thread falls asleep and is woken', count: 1e6, run: wakes },
   kills: { about: 'threads terminated, half of them producers, SPSC and MPSC in turn', count: 10_000, run: kills },
   asks: { about: 'asks to actors that crash, stop, hang and are cancelled at random', count: 1e6, run: asks },
+  redelivery: { about: 'threads of actors terminated under load, at least and at most once in turn', count: 2_000, run: redelivery },
 };
 
 const USAGE = `Usage: npm run stress -- [name…] [--count N] [--json]

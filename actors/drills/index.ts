@@ -1,0 +1,1 @@
+export { STORAGE_DRILLS } from './storage-drills.ts';

@@ -1,0 +1,55 @@
+/**
+ * What an actor gets ready before it starts, such as a model that takes seconds to load. An actor that names
+ * this part of its start, `prepare`, can have it done ahead of time by a thread that stands by; without one it
+ * is done in the same life, just before `start`.
+ *
+ * What is prepared has one owner: this file until `start` has returned, and the actor from then on. Whatever
+ * never comes into the actor's hands is given back through `discard`.
+ */
+import { loadDefinition, type ActorSource } from './actor-source.ts';
+import type { ActorContext, ActorDefinition, Behaviour } from './actor.ts';
+import type { ProtocolSpec } from './protocol.ts';
+
+/** A definition, and what it has prepared for one life. */
+export interface PreparedActor {
+  readonly definition: ActorDefinition;
+  readonly prepared: unknown;
+}
+
+/** @throws what the module throws while it loads, or what `prepare` throws; TypeError if there is no such definition */
+export async function prepareActor(source: ActorSource): Promise<PreparedActor> {
+  return prepareDefinition(await loadDefinition(source), source.args);
+}
+
+/** @throws what `prepare` throws */
+export async function prepareDefinition(definition: ActorDefinition, args: unknown): Promise<PreparedActor> {
+  return { definition, prepared: await definition.prepare?.(args as never) };
+}
+
+/** Prepares and starts an actor in one; at once where neither takes time. */
+export function startActor<Spec extends ProtocolSpec>(definition: ActorDefinition<Spec>, context: ActorContext, args: unknown): Behaviour<Spec> | Promise<Behaviour<Spec>> {
+  const prepared = definition.prepare?.(args as never);
+  if (prepared instanceof Promise) return prepared.then((value) => startWith(definition, context, args, value));
+  return startWith(definition, context, args, prepared);
+}
+
+/** Starts an actor with what was prepared for it, which is given back if the start fails. */
+export function startWith<Spec extends ProtocolSpec>(definition: ActorDefinition<Spec>, context: ActorContext, args: unknown, prepared: unknown): Behaviour<Spec> | Promise<Behaviour<Spec>> {
+  if (definition.prepare === undefined) return definition.start(context, args, prepared);
+  return startOrDiscard(definition, context, args, prepared);
+}
+
+async function startOrDiscard<Spec extends ProtocolSpec>(definition: ActorDefinition<Spec>, context: ActorContext, args: unknown, prepared: unknown): Promise<Behaviour<Spec>> {
+  try {
+    return await definition.start(context, args, prepared);
+  } catch (error) {
+    // What is to be told is why it did not start; that it could not let go either comes on top of it.
+    await discard({ definition: definition as ActorDefinition, prepared }).catch((cause: unknown) => context.log.error('what was prepared could not be discarded', { error: String(cause) }));
+    throw error;
+  }
+}
+
+/** Gives back what was prepared and is not used. @throws what `discard` throws */
+export async function discard({ definition, prepared }: PreparedActor): Promise<void> {
+  await definition.discard?.(prepared as never);
+}

@@ -1,0 +1,337 @@
+/**
+ * Stands for an actor that lives in a process: to all others it is the actor's thread. It owns the rings of its
+ * links, shows its state, and ends when it ends; the work is done in the process, with which it exchanges
+ * records over a socket pair.
+ *
+ *   launch ── HELLO in time, with the token ──► BOOT ──► relay, until the process has ended ──► exit
+ *      │                                                    │
+ *      └── says nothing, too much, something else ──────────┴──► SIGKILL, and the life has crashed with a code
+ *
+ * A bridge never ends before its process was waited for. Then it takes from the page which records the process
+ * had taken, so that the next life is given all others and none of those.
+ */
+import { EventLoopWait, SharedWords } from 'atomics-ring-buffer';
+import type { ChildProcess } from 'node:child_process';
+import { randomBytes, timingSafeEqual } from 'node:crypto';
+import type { Socket } from 'node:net';
+import type { Readable } from 'node:stream';
+import { GUARDIAN_THREAD, slotOf, threadOf } from '../address.ts';
+import { Board, ENTRY_BYTES } from '../board.ts';
+import { linksOf, type LinkPort } from '../caretaker.ts';
+import { systemClock } from '../clock.ts';
+import { SpillwayError } from '../errors.ts';
+import { LANES } from '../lanes.ts';
+import { attachSender, type PeerLink } from '../link.ts';
+import { ThreadBlock, threadCapacity } from '../thread-block.ts';
+import { describe } from '../worker.ts';
+import { encodeBoot, encodeLink, imageOf, type LinkImage } from './boot-frame.ts';
+import { launch } from './child-command.ts';
+import { INPUT_DESCRIPTOR, OUTPUT_DESCRIPTOR } from './descriptors.ts';
+import * as frames from './frames.ts';
+import { openPage, PageReader } from './life-page.ts';
+import { OutputRelay } from './output-relay.ts';
+import { PeerImages } from './peer-images.ts';
+import { DEFAULT_PROCESS, type CompleteProcessSpec } from './process-spec.ts';
+import { ProcessWatch } from './process-watch.ts';
+import { PROCESS_WORDS, type BridgeData, type BridgeReport } from './process-worker.ts';
+import { checkRecord } from './record-rules.ts';
+import { Relay } from './relay.ts';
+
+/** Bytes that are taken from a process before it has said who it is. */
+const HELLO_BYTES_MAX = 4_096;
+/** How long what a dead process has written may take to arrive. */
+const LAST_BYTES_MS = 1_000;
+/** How often a lane is looked at whose reader tells nobody that it makes room. */
+const PRESSED_MS = 1;
+
+export class Bridge {
+  readonly #data: BridgeData;
+  readonly #spec: CompleteProcessSpec;
+  readonly #exit: (exitCode: number, report?: BridgeReport) => void;
+  readonly #block: ThreadBlock;
+  readonly #board: Board;
+  readonly #thread: number;
+  readonly #pid: SharedWords<(typeof PROCESS_WORDS)[number]>;
+  readonly #port: LinkPort;
+  readonly #token = randomBytes(frames.TOKEN_BYTES);
+  readonly #output: OutputRelay;
+  /** In the order in which the process was given them. */
+  readonly #links: PeerLink[] = [];
+  #child: ChildProcess | undefined;
+  #socket: Socket | undefined;
+  #writer: frames.FrameWriter | undefined;
+  #relay: Relay | undefined;
+  #peers: PeerImages | undefined;
+  #page: PageReader | undefined;
+  #watch: ProcessWatch | undefined;
+  #received = 0;
+  #isKnown = false;
+  #isOver = false;
+  #report: BridgeReport | undefined;
+
+  /** @param exit ends the thread */
+  constructor(data: BridgeData, exit: (exitCode: number, report?: BridgeReport) => void) {
+    const { boot } = data;
+    this.#data = data;
+    this.#spec = { ...DEFAULT_PROCESS, ...data.process };
+    this.#exit = exit;
+    this.#thread = threadOf(boot.self);
+    this.#block = new ThreadBlock(boot.system, this.#thread);
+    this.#board = new Board(boot.board);
+    this.#pid = new SharedWords(data.words, 0, PROCESS_WORDS);
+    // Administrative calls are for threads; whoever has opened this one is told that there is none.
+    this.#port = linksOf(boot.port, (item) => item.item === 'admin' && item.port.close());
+    this.#output = new OutputRelay(boot.name, () => systemClock.monotonicMs(), (text) => void process.stderr.write(text));
+  }
+
+  async run(): Promise<void> {
+    this.#block.state = 'starting';
+    const page = openPage();
+    this.#page = new PageReader(page, this.#block, this.#board, slotOf(this.#data.boot.self));
+    try {
+      const child = await launch(this.#spec, this.#data.heap, page);
+      this.#child = child;
+      child.on('error', (error) => this.#notStarted(error));
+      child.on('exit', (exitCode, signal) => void this.#ended(exitCode, signal));
+      if (child.pid !== undefined) this.#attach(child, child.pid);
+    } catch (error) {
+      this.#notStarted(error);
+    }
+  }
+
+  /** Ends the process at once. */
+  kill(): void {
+    this.fail('process_killed', 'Its process was ended because it was told to, or did not end in time.');
+  }
+
+  /** Ends the process, and says why. */
+  fail(code: string, message: string): void {
+    this.#report ??= { code, message };
+    if (this.#child?.pid === undefined) this.#leave(1);
+    else this.#child.kill('SIGKILL');
+  }
+
+  #notStarted(error: unknown): void {
+    const code = error instanceof SpillwayError ? error.code : 'process_spawn_failed';
+    this.fail(code, `The process could not be started: ${describe(error).message}`);
+  }
+
+  #attach(child: ChildProcess, pid: number): void {
+    this.#pid.store('pid', pid);
+    const socket = child.stdio[OUTPUT_DESCRIPTOR] as Socket;
+    const input = child.stdio[INPUT_DESCRIPTOR] as Socket;
+    this.#socket = socket;
+    this.#writer = new frames.FrameWriter(input);
+    this.#relay = new Relay(this.#writer);
+    this.#peers = new PeerImages(this.#data.boot.system, this.#writer);
+    const reader = new frames.FrameReader(frames.HELLO_LIMITS, (...frame) => this.#onFrame(reader, ...frame));
+    socket.on('data', (chunk) => this.#onBytes(reader, chunk));
+    // It may end before it has read everything, and its end is told by itself.
+    for (const stream of [socket, input, child.stdin!]) stream.on('error', () => {});
+    input.on('drain', () => this.#block.doorbell.ring());
+    child.stdin!.end(this.#token);
+    this.#output.follow(child.stdout as Readable, false);
+    this.#output.follow(child.stderr as Readable, true);
+    const late = setTimeout(() => {
+      if (!this.#isKnown) this.fail('process_handshake_failed', `The process did not say who it is within ${this.#spec.handshakeMs} ms.`);
+    }, this.#spec.handshakeMs);
+    late.unref();
+    this.#watch = new ProcessWatch(pid, this.#spec, () => systemClock.monotonicMs());
+    setInterval(() => this.#look(), this.#spec.heartbeatMs);
+  }
+
+  #onBytes(reader: frames.FrameReader, chunk: Buffer): void {
+    if (this.#report !== undefined) return;
+    this.#watch!.heard();
+    this.#received += chunk.length;
+    try {
+      if (!this.#isKnown && this.#received > HELLO_BYTES_MAX) throw new SpillwayError('process_handshake_failed', `The process sent more than ${HELLO_BYTES_MAX} bytes before it said who it is.`);
+      reader.push(chunk);
+      if (this.#isKnown) this.#pump();
+    } catch (error) {
+      const { message } = describe(error);
+      const code = error instanceof SpillwayError ? error.code : 'process_protocol_violation';
+      if (this.#isKnown) this.fail(code, `The process broke the protocol: ${message}`);
+      else this.fail('process_handshake_failed', `The process did not say who it is: ${message}`);
+    }
+  }
+
+  #onFrame(reader: frames.FrameReader, type: number, lane: number, thread: number, bytes: Buffer, offset: number, length: number): void {
+    switch (type) {
+      case frames.HELLO:
+        this.#greet(bytes, offset, length);
+        reader.limits = frames.PROCESS_LIMITS;
+        return;
+      case frames.RECORD:
+        if (length >= 8) this.#peers!.sentTo(checkRecord(this.#thread, thread, bytes.readUInt32LE(offset), bytes, offset + 8, length - 8));
+        return this.#relay!.record(lane, thread, bytes, offset, length);
+      case frames.PART:
+        return this.#relay!.part(lane, thread, bytes, offset, length);
+      case frames.RELEASED:
+        if (length !== 4) throw new SpillwayError('process_protocol_violation', `Expected a position of 4 bytes; got ${length}.`);
+        return this.#relay!.released(lane, thread, bytes.readUInt32LE(offset));
+      case frames.BOARD:
+        return this.#onBoard(thread, bytes, offset, length);
+      case frames.BEAT:
+        return this.#showPage();
+    }
+  }
+
+  #greet(bytes: Buffer, offset: number, length: number): void {
+    const version = length >= 4 ? bytes.readUInt32LE(offset) : 0;
+    if (version !== frames.PROTOCOL_VERSION) throw new SpillwayError('process_handshake_failed', `Expected version ${frames.PROTOCOL_VERSION} of the protocol; got ${version}.`);
+    const token = bytes.subarray(offset + 4, offset + length);
+    if (token.length !== this.#token.length || !timingSafeEqual(token, this.#token)) throw new SpillwayError('process_handshake_failed', 'Its token is not the one that it was given.');
+    // It serves once, whoever has read it.
+    this.#token.fill(0);
+    this.#isKnown = true;
+    this.#boot();
+    void this.#run();
+  }
+
+  #boot(): void {
+    const { boot } = this.#data;
+    const links = boot.links.map((link) => this.#add(link));
+    const { places } = this.#block;
+    this.#writer!.frame(
+      frames.BOOT,
+      this.#thread,
+      encodeBoot({
+        self: boot.self,
+        incarnation: boot.incarnation,
+        restarts: this.#block.restarts,
+        name: boot.name,
+        source: boot.source,
+        native: boot.native,
+        ...(boot.delivery === undefined ? {} : { delivery: boot.delivery }),
+        logLevel: boot.logLevel,
+        maxThreads: threadCapacity(boot.system),
+        heartbeatMs: this.#spec.heartbeatMs,
+        places,
+        board: new Uint8Array(boot.board, 0, Math.max(places, 2) * ENTRY_BYTES).slice(),
+        counters: this.#block.counterBytes.slice(),
+        latencies: this.#block.latencyBytes.slice(),
+        hand: this.#block.handBytes.slice(),
+        links,
+      }),
+    );
+    this.#peers!.tell();
+  }
+
+  #add(link: PeerLink): LinkImage {
+    const thread = threadOf(link.peer);
+    const producers = attachSender(link.outbound, new ThreadBlock(this.#data.boot.system, thread).doorbell);
+    this.#relay!.add(thread, link.inbound, producers);
+    this.#peers!.add(thread, link.board);
+    this.#links.push(link);
+    return imageOf(link);
+  }
+
+  /** Relays what comes from the other threads, until the process has ended. */
+  async #run(): Promise<void> {
+    const relay = this.#relay!;
+    const wait = new EventLoopWait(this.#block.doorbell);
+    const hasWork = (): boolean => this.#isOver || relay.hasWork;
+    while (!this.#isOver) {
+      this.#pump();
+      if (hasWork()) await new Promise((resolve) => setImmediate(resolve));
+      else await wait.wait(hasWork, relay.isPressed ? PRESSED_MS : this.#spec.heartbeatMs);
+    }
+    wait.dispose();
+  }
+
+  #pump(): void {
+    const relay = this.#relay!;
+    // The memory of a link lies in the port before the guardian says so.
+    if (relay.sender(GUARDIAN_THREAD, 'control')?.hasMore === true) this.#takeLinks();
+    relay.pump();
+  }
+
+  #takeLinks(): void {
+    for (let link = this.#port(); link !== undefined; link = this.#port()) {
+      const isKnown = this.#links.findLast(({ peer }) => threadOf(peer) === threadOf(link!.peer))?.peer === link.peer;
+      if (!isKnown) this.#writer!.frame(frames.LINK, this.#thread, encodeLink(this.#add(link)));
+    }
+  }
+
+  #onBoard(thread: number, bytes: Buffer, offset: number, length: number): void {
+    const at = length >= 4 ? bytes.readUInt32LE(offset) : 1;
+    const isEntries = at % ENTRY_BYTES === 0 && (length - 4) % ENTRY_BYTES === 0 && at + length - 4 <= this.#data.boot.board.byteLength;
+    if (thread !== this.#thread || !isEntries) throw new SpillwayError('process_protocol_violation', `Expected entries of its own board; got ${length - 4} bytes at ${at} of thread ${thread}.`);
+    new Uint8Array(this.#data.boot.board, at, length - 4).set(bytes.subarray(offset + 4, offset + length));
+  }
+
+  /** From time to time: takes over what the process shows, and sees whether it keeps to its limits. */
+  #look(): void {
+    if (this.#isOver || this.#report !== undefined) return;
+    const breach = this.#watch!.look(this.#isKnown);
+    if (breach !== undefined) return this.fail(breach.code, breach.message);
+    if (this.#page!.isTooLong) return this.fail('process_protocol_violation', 'The process writes more to its page than there is room.');
+    if (!this.#isKnown) return;
+    this.#showPage();
+    if (!this.#writer!.isBlocked) this.#peers!.tell();
+    this.#writer!.flush();
+  }
+
+  /** @returns whether there is something on it */
+  #showPage(): boolean {
+    const isThere = this.#page!.show(this.#links.length);
+    if (isThere) this.#page!.showLatencies();
+    return isThere;
+  }
+
+  async #ended(exitCode: number | null, signal: string | null): Promise<void> {
+    // It was waited for: its number may be another's from now on.
+    this.#pid.store('pid', 0);
+    await this.#lastBytes();
+    this.#report ??= this.#reportOf(exitCode, signal);
+    this.#leave(exitCode === 0 && this.#report === undefined ? 0 : 1);
+  }
+
+  /** What it had written is still in the socket. */
+  #lastBytes(): Promise<void> {
+    const socket = this.#socket;
+    if (socket === undefined || socket.readableEnded || socket.destroyed) return Promise.resolve();
+    return new Promise((resolve) => {
+      socket.once('close', () => resolve());
+      socket.once('end', () => resolve());
+      setTimeout(resolve, LAST_BYTES_MS);
+    });
+  }
+
+  #reportOf(exitCode: number | null, signal: string | null): BridgeReport | undefined {
+    const { tail } = this.#output;
+    const words = tail === '' ? '' : `; it wrote: ${tail}`;
+    if (signal !== null) return { code: 'process_signalled', message: `its process was ended by ${signal}${words}` };
+    if (exitCode === 0) return undefined;
+    const code = this.#isKnown ? '' : 'process_handshake_failed';
+    return { code, message: `its process ended with exit code ${exitCode}${words}` };
+  }
+
+  #leave(exitCode: number): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    if (this.#isKnown) this.#settle();
+    this.#page?.close();
+    this.#exit(exitCode, this.#report);
+  }
+
+  /** What the process had taken is no matter of the next life. */
+  #settle(): void {
+    this.#relay!.close();
+    if (!this.#showPage()) return;
+    this.#links.forEach((link, index) => {
+      const thread = threadOf(link.peer);
+      // A former actor's in a place that is another's now.
+      if (this.#links.findLast(({ peer }) => threadOf(peer) === thread) !== link) return;
+      LANES.forEach((lane, number) => {
+        const position = this.#page!.position(index, number);
+        try {
+          if (position !== undefined) this.#relay!.sender(thread, lane)!.released(position);
+        } catch {
+          // A page that is no page says nothing.
+        }
+      });
+    });
+  }
+}

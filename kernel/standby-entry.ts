@@ -1,0 +1,4 @@
+/** The first file that a thread runs which stands by. */
+import { standBy } from './standby-thread.ts';
+
+await standBy();

@@ -1,0 +1,36 @@
+/** Where a report was made: figures mean nothing without it. */
+import { execFileSync } from 'node:child_process';
+import { arch, availableParallelism, cpus, platform, release, totalmem } from 'node:os';
+
+export interface Machine {
+  readonly cpu: string;
+  readonly cores: number;
+  readonly memoryBytes: number;
+  readonly system: string;
+  readonly node: string;
+  readonly v8: string;
+  /** Of the checkout that this runs from; undefined where there is none. */
+  readonly commit?: string;
+}
+
+export function describeMachine(): Machine {
+  const commit = commitHere();
+  return {
+    cpu: cpus()[0]?.model ?? 'unknown',
+    cores: availableParallelism(),
+    memoryBytes: totalmem(),
+    system: `${platform()} ${release()} ${arch()}`,
+    node: process.versions.node,
+    v8: process.versions.v8,
+    ...(commit === undefined ? {} : { commit }),
+  };
+}
+
+function commitHere(): string | undefined {
+  try {
+    const text = execFileSync('git', ['-C', import.meta.dirname, 'describe', '--always', '--dirty', '--abbrev=12'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+    return text.trim() || undefined;
+  } catch {
+    return undefined;
+  }
+}
