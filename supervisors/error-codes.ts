@@ -4,6 +4,7 @@ export const SUPERVISOR_ERRORS = {
   child_exists: 'The supervisor already has a child with this id.',
   child_running: 'The child has a life, or is about to get one; terminate it first. `details.state` says which.',
   child_unknown: 'The supervisor has no child with this id, or there is no supervisor at this path at present.',
+  child_killed: 'The life of the child was ended at once, on request or because it was not ready in time.',
   supervisor_dynamic: 'The call is not for a supervisor with simple_one_for_one, whose children are forgotten when they end.',
   start_deadline: 'A child was not ready within its startMs and was ended.',
   not_in_pool: 'The actor does not live on a thread of this pool.',

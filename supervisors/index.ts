@@ -9,6 +9,7 @@ export { Pool, createPool } from './pool.ts';
 export type { LightActor, PoolOptions } from './pool.ts';
 export { poolHostProtocol } from './pool-messages.ts';
 export type { PoolHostSpec } from './pool-messages.ts';
+export type { PoolThreadsSpec } from './pool-threads.ts';
 export { defineSupervisor } from './supervisor-definition.ts';
 export type { SupervisorDefinition } from './supervisor-definition.ts';
 export { SupervisorHandle } from './supervisor-handle.ts';

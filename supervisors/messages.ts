@@ -24,6 +24,8 @@ export const supervisorProtocol = defineProtocol('supervisor', {
   terminateChild: { lane: 'control', request: { properties: CHILD }, reply: { properties: { ended: { type: 'boolean' } } } },
   /** Stops a child and forgets it. */
   removeChild: { lane: 'control', request: { properties: CHILD }, reply: { properties: { ended: { type: 'boolean' } } } },
+  /** Ends a child's present life as if it had crashed. */
+  killChild: { lane: 'control', request: { properties: CHILD }, reply: { properties: { killed: { type: 'boolean' } } } },
   restartChild: { lane: 'control', request: { properties: CHILD }, reply: STARTED },
   deleteChild: { lane: 'control', request: { properties: CHILD }, reply: { properties: {} } },
   whichChildren: {

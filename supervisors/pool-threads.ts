@@ -5,9 +5,10 @@
  *
  * What comes for such a child while its whole thread is down ends unhandled, since its mailbox was on it.
  */
-import { SpillwayError, siblingModule, type ActorContext, type ActorRef, type ActorSource, type Address, type Started, type ThreadExit } from '../kernel/index.ts';
+import { availableParallelism } from 'node:os';
+import { SpillwayError, siblingModule, type ActorContext, type ActorRef, type ActorSource, type Address, type HeapLimits, type Started } from '../kernel/index.ts';
 import type { ChildExit, ChildPlace } from './child-place.ts';
-import { FOREVER_MS, type AnyChildSpec, type ChildSpec } from './child-spec.ts';
+import { FOREVER_MS, type ChildSpec } from './child-spec.ts';
 import { poolHostProtocol, type PoolHostSpec } from './pool-messages.ts';
 import type { Supervisor } from './supervisor.ts';
 
@@ -15,9 +16,17 @@ import type { Supervisor } from './supervisor.ts';
 const MARGIN_MS = 5_000;
 const POOL = 'pool';
 
+export interface PoolThreadsSpec {
+  /** Default: one for each core. */
+  readonly threads?: number;
+  /** How long one handler may hold its thread before that is ended, and all that live there restarted. Default: it is only told. */
+  readonly hungAfterMs?: number;
+  readonly resourceLimits?: HeapLimits;
+}
+
 export interface PoolThreadsOptions {
   readonly context: ActorContext;
-  readonly threads: number;
+  readonly spec: PoolThreadsSpec;
   /** Makes the supervisor of the threads; it gives them the places that it is told. */
   supervise(path: string, children: readonly ChildSpec[], onLost: (thread: string) => void): Supervisor;
 }
@@ -81,7 +90,8 @@ export class PoolThreads {
 
   async #start(): Promise<readonly PoolThread[]> {
     const start: ActorSource = { module: siblingModule('pool-host', import.meta.url), export: 'poolHost' };
-    const children = Array.from({ length: this.#options.threads }, (_, index): ChildSpec => ({ id: String(index + 1), start }));
+    const { threads = availableParallelism(), ...spec } = this.#options.spec;
+    const children = Array.from({ length: threads }, (_, index): ChildSpec => ({ ...spec, id: String(index + 1), start }));
     const supervisor = this.#options.supervise(POOL, children, (thread) => this.#lost(thread));
     this.#supervisor = supervisor;
     await supervisor.start();

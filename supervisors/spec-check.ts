@@ -5,6 +5,7 @@
 import type { JtdSchema } from 'atomics-ring-buffer';
 import { DEFAULT_LANE_SIZES, MIN_HUNG_AFTER_MS, SpillwayError, completeDelivery, completeProcess, validatorOf, type LaneSizes } from '../kernel/index.ts';
 import { DEFAULT_FLAGS, isSupervisor, type AnyChildSpec, type BackoffFlags, type ChildSpec, type SupervisorFlags, type SupervisorSetup } from './child-spec.ts';
+import type { PoolThreadsSpec } from './pool-threads.ts';
 
 /** A kernel message with its envelope takes less than 128 bytes, and a record may take half its lane. */
 const MIN_LANE_BYTES = 1_024;
@@ -53,6 +54,10 @@ const CHILD_SCHEMA = {
     standby: { type: 'uint32' },
     process: {},
   },
+} as const;
+
+const POOL_SCHEMA = {
+  optionalProperties: { threads: { type: 'uint32' }, hungAfterMs: { type: 'float64' }, resourceLimits: CHILD_SCHEMA.optionalProperties.resourceLimits },
 } as const;
 
 const SUPERVISOR_SCHEMA = {
@@ -165,6 +170,14 @@ function checkMailbox(id: string, sizes: LaneSizes): void {
       `Child ${id}: the mailbox's marks must satisfy 0 < lowMarkBytes < highMarkBytes <= dataBytes (${dataBytes}); got low ${sizes.lowMarkBytes ?? 'none'}, high ${sizes.highMarkBytes ?? `none, so ${highMarkBytes}`}.`,
     );
   }
+}
+
+/** @param most threads that the system has room for. @throws SpillwayError `spec_invalid` */
+export function checkPool(pool: PoolThreadsSpec, most: number): void {
+  check('The pool', POOL_SCHEMA, pool);
+  const { threads = 1, ...spec } = pool;
+  if (threads < 1 || threads > most) throw invalid(`The pool: threads must be a whole number from 1 to ${most}, which maxThreads leaves; got ${threads}.`);
+  checkWorker({ ...spec, id: 'pool', start: { module: '', export: '' } });
 }
 
 /** Fills in the defaults. @throws SpillwayError `spec_invalid` */

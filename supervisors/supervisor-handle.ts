@@ -94,6 +94,16 @@ export class SupervisorHandle {
     await this.#change('deleteChild', { id });
   }
 
+  /**
+   * Ends a child's present life at once, as if it had crashed; its supervisor does what it does after any crash.
+   * For rehearsals, and for a child that is beyond help.
+   * @returns whether it had a life, and one that can be ended so: a thread that makes native calls cannot
+   */
+  async killChild(id: string): Promise<boolean> {
+    const { killed } = await this.#change('killChild', { id });
+    return killed;
+  }
+
   /** From left to right. */
   async whichChildren(): Promise<ChildStatus[]> {
     const { path, root, lookMs } = this.#options;
@@ -107,7 +117,7 @@ export class SupervisorHandle {
     return root.ask('countChildren', { supervisor: path }, { deadlineMs: lookMs });
   }
 
-  #change<Name extends 'startChild' | 'terminateChild' | 'removeChild' | 'restartChild' | 'deleteChild'>(name: Name, request: object) {
+  #change<Name extends 'startChild' | 'terminateChild' | 'removeChild' | 'restartChild' | 'killChild' | 'deleteChild'>(name: Name, request: object) {
     const { path, root, changeMs } = this.#options;
     this.#options.assertOpen();
     return root.ask(name, { supervisor: path, ...request } as never, { deadlineMs: changeMs });

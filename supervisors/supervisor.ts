@@ -146,6 +146,22 @@ export class Supervisor {
     });
   }
 
+  /**
+   * Ends a child's present life at once, as if it had crashed; what is done about it is as after any crash. For
+   * rehearsals, and for a child that is beyond help.
+   * @returns whether it had a life, and one that can be ended so: a thread that makes native calls cannot
+   * @throws SpillwayError `child_unknown`
+   */
+  async killChild(id: string): Promise<boolean> {
+    const child = this.#children.get(id);
+    const { life, place, state } = child;
+    if (state !== 'running' || place === undefined) return false;
+    if (!(await place.kill())) return false;
+    // A thread's end is told by itself.
+    this.#onExit(child, life, { reason: 'crashed', whileStarting: false, code: 'child_killed', message: 'it was killed on request', stack: '' });
+    return true;
+  }
+
   whichChildren(): ChildStatus[] {
     return this.#children.list();
   }
@@ -263,7 +279,7 @@ export class Supervisor {
   // ---- ends ---------------------------------------------------------------------------------------
 
   #onExit(child: Child, life: number, exit: ChildExit): void {
-    if (child.life !== life || child.state === 'stopped') return;
+    if (child.life !== life || child.state === 'stopped' || child.state === 'restarting') return;
     if (child.state === 'stopping') {
       // At once, so that whoever waits for its answers is told that there will be none, and not that it restarts.
       if (child.isLeaving) this.#settle(child, undefined);

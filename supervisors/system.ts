@@ -50,7 +50,8 @@ import type { CrashReport } from './crash-report.ts';
 import type { CrashReportOptions } from './crash-reports.ts';
 import { supervisorProtocol, type TreeSpec } from './messages.ts';
 import type { RootArgs } from './root.ts';
-import { checkChildren, completeFlags } from './spec-check.ts';
+import type { PoolThreadsSpec } from './pool-threads.ts';
+import { checkChildren, checkPool, completeFlags } from './spec-check.ts';
 import { SupervisorHandle } from './supervisor-handle.ts';
 
 export interface SystemOptions {
@@ -58,8 +59,8 @@ export interface SystemOptions {
   readonly supervisor?: Partial<SupervisorFlags>;
   /** Started from left to right before the system is there. If one does not start, the others are stopped again. */
   readonly children?: readonly AnyChildSpec[];
-  /** Threads for children placed `pool`, made with the first of them. Default: one for each core. */
-  readonly poolThreads?: number;
+  /** The threads for children placed `pool`, which are made with the first of them. */
+  readonly pool?: PoolThreadsSpec;
   /** What is kept of the reports of crashes, and where they are written. */
   readonly crashReports?: CrashReportOptions;
   /** Threads at the most, the application's and the guardian's included. Default 64. */
@@ -353,12 +354,10 @@ export async function createSystem(options: SystemOptions = {}): Promise<System>
   if (!(hungAfterMs >= MIN_HUNG_AFTER_MS && hungAfterMs < Infinity)) {
     throw new SpillwayError('spec_invalid', `hungAfterMs must be a number of milliseconds from ${MIN_HUNG_AFTER_MS} on; got ${hungAfterMs}.`);
   }
-  const { children = [], poolThreads, crashReports } = options;
-  if (poolThreads !== undefined && !(Number.isInteger(poolThreads) && poolThreads >= 1 && poolThreads <= maxThreads - MIN_THREADS + 1)) {
-    throw new SpillwayError('spec_invalid', `poolThreads must be a whole number from 1 to ${maxThreads - MIN_THREADS + 1}, which maxThreads leaves; got ${poolThreads}.`);
-  }
+  const { children = [], pool = {}, crashReports } = options;
+  checkPool(pool, maxThreads - MIN_THREADS + 1);
   checkChildren(children, flags);
-  const args: RootArgs = { flags, ...(poolThreads === undefined ? {} : { poolThreads }), ...(crashReports === undefined ? {} : { crashReports }) };
+  const args: RootArgs = { flags, pool, ...(crashReports === undefined ? {} : { crashReports }) };
   const application = new Application({
     root: { module: siblingModule('root', import.meta.url), export: 'root', args },
     maxThreads,

@@ -25,7 +25,7 @@ export class ThreadPlace implements ChildPlace {
   }
 
   kill(): Promise<boolean> {
-    return this.#host.kill(this.#thread, 'actor_stopped', 'its supervisor has ended it');
+    return this.#host.kill(this.#thread, 'child_killed', 'its supervisor has ended it');
   }
 
   remove(): void {

@@ -7,7 +7,7 @@ import type { ChildExit, ChildPlace } from './child-place.ts';
 import { isSupervisor, threadSpecOf, type AnyChildSpec, type ChildSpec, type SupervisorFlags } from './child-spec.ts';
 import type { CrashReports } from './crash-reports.ts';
 import { InlinePlace } from './inline-place.ts';
-import { PoolThreads } from './pool-threads.ts';
+import { PoolThreads, type PoolThreadsSpec } from './pool-threads.ts';
 import { checkSetup, type CheckedSetup } from './spec-check.ts';
 import { SupervisorPlace } from './supervisor-place.ts';
 import { Supervisor } from './supervisor.ts';
@@ -17,7 +17,7 @@ export interface TreeOptions {
   readonly context: ActorContext;
   readonly host: ThreadHost;
   readonly flags: SupervisorFlags;
-  readonly poolThreads: number;
+  readonly pool: PoolThreadsSpec;
   readonly reports: CrashReports;
 }
 
@@ -32,7 +32,7 @@ export class Tree {
     this.root = this.#supervisor('', { flags, children: [] }, () => {});
     this.pool = new PoolThreads({
       context,
-      threads: options.poolThreads,
+      spec: options.pool,
       supervise: (path, children, onLost) =>
         this.#supervisor(path, checkSetup({ flags, children }), () => {}, (spec, name) => new WatchedPlace(new ThreadPlace(host, threadSpecOf(spec as ChildSpec, name)), () => onLost(name))),
     });

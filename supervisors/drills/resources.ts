@@ -21,7 +21,7 @@ export const RESOURCE_NAMES = ['threads', 'processes', 'descriptors', 'sharedMem
 
 /** Buffers come and go in a process that does anything; a system that is kept is megabytes. */
 const SHARED_TOLERANCE_BYTES = 512 * 1024;
-const SETTLE_MS = 4_000;
+const SETTLE_MS = 3_000;
 const LOOK_MS = 50;
 
 export function resourcesNow(): Resources {

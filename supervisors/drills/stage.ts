@@ -84,16 +84,19 @@ export class Stage {
   static async with<T>(run: DrillRun, options: StageOptions, act: (stage: Stage) => Promise<T>): Promise<T> {
     const system = await createSystem({
       logLevel: 'error',
-      poolThreads: 1,
+      pool: { threads: 1 },
       supervisor: { intensity: STAGE_INTENSITY.restarts, periodMs: STAGE_INTENSITY.periodMs, backoff: STAGE_BACKOFF },
       ...options.system,
     });
+    let stage: Stage | undefined;
     try {
-      const stage = await Stage.#furnish(run, system, options);
+      stage = await Stage.#furnish(run, system, options);
       return await act(stage);
     } finally {
-      // What does not end in time is found among the leaks, with the reason of the run before it.
+      const stopped = stage?.load.stop();
+      // What does not end in time is found among the leaks. With the system all asks end, and the clients with them.
       await system.close(CLOSE_MS).catch(() => {});
+      await stopped;
     }
   }
 

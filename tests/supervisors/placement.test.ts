@@ -20,7 +20,7 @@ let spawned = 0;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'spillway-placement-'));
-  system = await createSystem({ logLevel: 'error', supervisor, poolThreads: 2, crashReports: { folder, keep: 5 } });
+  system = await createSystem({ logLevel: 'error', supervisor, pool: { threads: 2, hungAfterMs: 300 }, crashReports: { folder, keep: 5 } });
 });
 afterAll(async () => {
   await system.close();
@@ -104,6 +104,12 @@ describe.each(PLACEMENTS)('a child placed %s', (placement) => {
     expect(await stateOf(actor.name)).toBeUndefined();
   });
 
+  test('is restarted after it was killed on request', async () => {
+    const actor = await spawn();
+    expect(await system.supervisor().killChild(actor.name)).toBe(true);
+    expect(await actor.ask('whoAreYou', {}, ask)).toMatchObject({ incarnation: 2 });
+  });
+
   test('is killed at once where its spec says so', async () => {
     const actor = await spawn({ ignoresStop: true }, { brutalKill: true });
     expect(await system.supervisor().terminateChild(actor.name)).toBe(true);
@@ -125,14 +131,14 @@ describe.each(PLACEMENTS)('a child placed %s', (placement) => {
   });
 });
 
-test('children of the pool come back under their addresses when their whole thread has ended', async () => {
+test.each(['exit', 'spin'] as const)('children of the pool come back under their addresses when their whole thread has ended (%s)', async (how) => {
   const spec = (id: string): ChildSpec => ({ id, placement: 'pool', start: { module, export: 'liver' } });
-  const actors = await Promise.all(['a', 'b', 'c', 'd'].map((id) => system.spawn(spec(`pooled-${id}`), liverProtocol)));
+  const actors = await Promise.all(['a', 'b', 'c', 'd'].map((id) => system.spawn(spec(`pooled-${how}-${id}`), liverProtocol)));
   const threads = new Set(actors.map(({ address }) => threadOf(address)));
   expect(threads.size).toBe(2);
   const [first] = actors as [Liver];
   const touched = actors.filter(({ address }) => threadOf(address) === threadOf(first.address));
-  expect(await failureOf(first.ask('exit', {}, ask))).toMatchObject({ code: 'actor_stopped', details: { mayHaveBeenHandled: true } });
+  expect(await failureOf(first.ask(how, {}, ask))).toMatchObject({ code: 'actor_stopped', details: { mayHaveBeenHandled: true } });
   for (const actor of actors) {
     await until(async () => {
       const child = (await system.children()).find(({ id }) => id === actor.name);
