@@ -34,7 +34,7 @@ export interface ContextHost {
 }
 
 /** Timers of one actor that may wait at once. */
-const MAX_TIMERS = 65_536;
+const MAX_TIMERS = 4_096;
 
 export class CellContext implements ActorContext {
   readonly incarnation: number;

@@ -128,6 +128,11 @@ export class ActorLives {
     if (this.#state !== 'none') this.#end('shutdown', 0);
   }
 
+  /** There will be no next life: what its start was given is let go. */
+  forgetArgs(): void {
+    this.#spawned.args = undefined;
+  }
+
   /** Gives up its place: what waits becomes dead letters, and whoever watches it is told. */
   remove(end: StopReason, message: string): void {
     this.kill();

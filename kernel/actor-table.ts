@@ -59,7 +59,7 @@ export interface TableHost extends CellHost {
 /** How a spawned actor was made, for those that are started again. */
 export interface Spawned {
   readonly definition: ActorDefinition;
-  readonly args: unknown;
+  args: unknown;
   readonly options: SpawnOptions;
   failures: number;
   /** Told how each of its lives ends, where they are begun and ended one by one. */

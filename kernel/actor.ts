@@ -189,5 +189,5 @@ export interface ActorDefinition<Spec extends ProtocolSpec = ProtocolSpec, Args 
 export function defineActor<Spec extends ProtocolSpec, Args, Prepared = unknown>(
   definition: WrittenActor<Spec, Args, Prepared>,
 ): ActorDefinition<Spec, Args> {
-  return definition as ActorDefinition<Spec, Args>;
+  return definition;
 }

@@ -64,7 +64,7 @@ export class FlightRecorder {
     words[at + KIND] = kind;
     words[at + BYTES] = bytes;
     words[at + FROM] = from;
-    words[at + LANE] = LANES.indexOf(lane);
+    words[at + LANE] = lane === 'data' ? 1 : lane === 'control' ? 0 : 2;
     words[at + TO] = to;
     this.#times[(at >> 1) + TAKEN_MS] = takenMs;
     this.#count[0] = (count + 1) | 0;

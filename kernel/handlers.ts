@@ -12,7 +12,7 @@ export interface MessageContext {
   /** True once the asker has cancelled, no longer waits because the deadline has passed, or the message's scope was cancelled. */
   readonly cancelled: boolean;
   /**
-   * How often a handler of a former life has begun with this message: 0 unless the actor's thread is declared
+   * How often a former life has handed this message to a handler: 0 unless the actor's thread is declared
    * `at_least_once` and ended with the message in hand.
    */
   readonly redeliveries: number;

@@ -1,7 +1,7 @@
 export type { AdminClient } from './admin/admin-client.ts';
 export type { EventLoopDelay, MeasureOptions, SnapshotFile, SnapshotOptions, ThreadMemory } from './admin/admin-protocol.ts';
 export { defineActor, ignored } from './actor.ts';
-export type { ActorContext, ActorDefinition, Behaviour, MailboxDeclaration, SelfStopReason, StopReason } from './actor.ts';
+export type { ActorContext, ActorDefinition, Behaviour, MailboxDeclaration, SelfStopReason, StopReason, WrittenActor } from './actor.ts';
 export { ActorLives } from './actor-lives.ts';
 export type { LivesOptions } from './actor-lives.ts';
 export { ActorRef } from './actor-ref.ts';

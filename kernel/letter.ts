@@ -17,7 +17,7 @@ export interface LetterHost {
   nowMs(): number;
   /** The cancel scope with this id, as this thread knows it. */
   scope(id: number): CancelScope | undefined;
-  /** How often handlers of former lives have begun with it. */
+  /** How often former lives have handed it to a handler. */
   redeliveriesOf(letter: Letter): number;
   /** Hands an ask on, so that its answer goes to the first asker. @returns 0 or why it was refused */
   forward(letter: Letter, to: ActorRef, name: string, request: unknown): number;

@@ -6,6 +6,7 @@
  * What is prepared has one owner: this file until `start` has returned, and the actor from then on. Whatever
  * never comes into the actor's hands is given back through `discard`.
  */
+import { inspect } from 'node:util';
 import { loadDefinition, type ActorSource } from './actor-source.ts';
 import type { ActorContext, ActorDefinition, Behaviour } from './actor.ts';
 import type { ProtocolSpec } from './protocol.ts';
@@ -35,18 +36,26 @@ export function startActor<Spec extends ProtocolSpec>(definition: ActorDefinitio
 
 /** Starts an actor with what was prepared for it, which is given back if the start fails. */
 export function startWith<Spec extends ProtocolSpec>(definition: ActorDefinition<Spec>, context: ActorContext, args: unknown, prepared: unknown): Behaviour<Spec> | Promise<Behaviour<Spec>> {
-  if (definition.prepare === undefined) return definition.start(context, args, prepared);
-  return startOrDiscard(definition, context, args, prepared);
+  if (definition.prepare !== undefined) return startOrDiscard(definition, context, args, prepared);
+  const starting = definition.start(context, args, prepared);
+  return starting instanceof Promise ? starting.then((behaviour) => checked(behaviour, context)) : checked(starting, context);
 }
 
 async function startOrDiscard<Spec extends ProtocolSpec>(definition: ActorDefinition<Spec>, context: ActorContext, args: unknown, prepared: unknown): Promise<Behaviour<Spec>> {
   try {
-    return await definition.start(context, args, prepared);
+    return checked(await definition.start(context, args, prepared), context);
   } catch (error) {
     // What is to be told is why it did not start; that it could not let go either comes on top of it.
     await discard({ definition: definition as ActorDefinition, prepared }).catch((cause: unknown) => context.log.error('what was prepared could not be discarded', { error: String(cause) }));
     throw error;
   }
+}
+
+/** Without handlers it would fail at its first message, far from where the mistake is. @throws TypeError */
+function checked<Spec extends ProtocolSpec>(behaviour: Behaviour<Spec>, { name }: ActorContext): Behaviour<Spec> {
+  const handlers: unknown = (behaviour as Partial<Behaviour<Spec>> | undefined)?.handlers;
+  if (typeof handlers !== 'object' || handlers === null) throw new TypeError(`The start of actor ${name} must return its handlers as { handlers }, or ignored(); it returned ${inspect(behaviour, { depth: 0 })}.`);
+  return behaviour;
 }
 
 /** Gives back what was prepared and is not used. @throws what `discard` throws */

@@ -36,6 +36,8 @@ export interface ReceiverHost extends LetterHost {
   readonly handling: Handling;
   /** An ask of this thread was handed on, if it is still pending. */
   handedOn(correlation: number, from: Address, to: Address): void;
+  /** Called before the handler of a message that may be delivered again, when it is counted that it was begun. */
+  readonly onTaken?: (() => void) | undefined;
   /** Whoever `deliver` named takes data messages again. */
   onIdle(blocker: object): void;
 }
@@ -200,7 +202,11 @@ export class Receiver {
     this.#takenBy = undefined;
     this.#taken = undefined;
     const { redelivery } = cell;
-    if (redelivery === undefined || this.#mayBegin(cell, letter, redelivery)) this.#host.handling.handle(cell, letter);
+    if (redelivery !== undefined) {
+      if (!this.#mayBegin(cell, letter, redelivery)) return;
+      this.#host.onTaken?.();
+    }
+    this.#host.handling.handle(cell, letter);
   }
 
   /** Whether a message that stays in its lane is handled; else it has come to its end. */

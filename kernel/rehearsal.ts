@@ -12,6 +12,7 @@ import { Board } from './board.ts';
 import { Caretaker } from './caretaker.ts';
 import { systemClock } from './clock.ts';
 import { createLink, reverseLink, type PeerLink } from './link.ts';
+import type { Protocol } from './protocol.ts';
 import { createSystemMemory } from './thread-block.ts';
 import { ThreadLoop } from './thread-loop.ts';
 import { ThreadRuntime, type ThreadRuntimeOptions } from './thread-runtime.ts';
@@ -21,6 +22,13 @@ const THREAD = 2;
 const THREADS = 3;
 /** Whether the records of the play find room is of no matter. */
 const LANE_BYTES = 16 * 1024;
+
+/** Makes the codecs of all messages. @returns how many there are */
+function compileCodecs(protocol: Protocol): number {
+  const messages = Object.keys(protocol.spec).map((name) => protocol.message(name));
+  // Each is made by being asked for.
+  return messages.flatMap(({ request, reply, item }) => [request, reply, item]).filter((codec) => codec !== undefined).length;
+}
 
 /** Resolves when the life is over. */
 export async function rehearse({ protocol }: ActorDefinition): Promise<void> {
@@ -44,8 +52,8 @@ export async function rehearse({ protocol }: ActorDefinition): Promise<void> {
   runtime.addLink(toGuardian);
   const guardian = runtimeOf(GUARDIAN_THREAD, toGuardian.board, { onDefect: () => {}, behaviourOf: () => ({ handlers: {} }), connect: () => {} });
   guardian.addLink(reverseLink(toGuardian, { peer: runtime.self, board }));
-  const handlers = Object.fromEntries(Object.keys(protocol.spec).map((name) => [name, () => undefined]));
-  const definition: ActorDefinition = { protocol, start: () => ({ handlers, stop: () => {} }) };
+  compileCodecs(protocol);
+  const definition: ActorDefinition = { protocol, start: () => ({ handlers: {}, stop: () => {} }) };
   const loop = new ThreadLoop(runtime, 0).run();
   await caretaker.start(() => Promise.resolve({ definition, prepared: undefined }), undefined);
   guardian.tellOnce(THREAD, 'linkReady', {});

@@ -29,8 +29,8 @@ export async function standBy(): Promise<void> {
     // It goes on waiting for its order: it may have been given a life already, which then fails with this error.
     tell({ news: 'failed', ...described(error) });
   };
-  const onDefect = (error: unknown): void => {
-    preparing = letGo(preparing).then(() => Promise.reject(error));
+  const onDefect = (reason: unknown): void => {
+    preparing = failed(preparing, reason);
     preparing.catch(fail);
   };
   // Until it leads a life, which has its own way to end.
@@ -48,6 +48,12 @@ async function rehearseAndPrepare(source: ActorSource): Promise<PreparedActor> {
   const definition = await loadDefinition(source);
   await rehearse(definition);
   return prepareDefinition(definition, source.args);
+}
+
+/** @throws the reason, once what was prepared has been given back */
+async function failed(preparing: Promise<PreparedActor>, reason: unknown): Promise<never> {
+  await letGo(preparing);
+  throw reason;
 }
 
 /** Gives back what was prepared once it is there. Never rejects. */

@@ -166,13 +166,13 @@ export class Standbys {
   }
 
   #end({ worker, ended }: Standby, spec: ThreadSpec): void {
-    const timer = spec.native === true ? undefined : this.#options.after(END_MS, () => void worker.terminate());
-    const gone = ended.then(() => {
-      timer?.cancel();
-      this.#ending.delete(gone);
-    });
-    this.#ending.add(gone);
+    this.#ending.add(ended);
     worker.postMessage({ order: 'end' });
+    const timer = spec.native === true ? undefined : this.#options.after(END_MS, () => void worker.terminate());
+    worker.on('exit', () => {
+      timer?.cancel();
+      this.#ending.delete(ended);
+    });
   }
 }
 

@@ -36,6 +36,7 @@ import type { HostedThread, Started, ThreadExit, ThreadSpec } from './thread-spe
 import { ThreadBlock, threadCapacity } from './thread-block.ts';
 import { ThreadLinks, type LinkedThread } from './thread-links.ts';
 import type { ThreadRuntime } from './thread-runtime.ts';
+import type { Timer } from './time/timer-wheel.ts';
 import type { WatchedThread } from './watchdog.ts';
 import { describe, newWorker, type ThreadWorker } from './worker.ts';
 
@@ -286,6 +287,11 @@ export class ThreadHost {
   killHung(id: number, message: string): void {
     const hosted = this.#threads.get(id);
     if (hosted !== undefined) void this.kill(hosted, 'actor_hung', message);
+  }
+
+  /** Runs `run` on the guardian's loop after a delay. For the tree, whose children may be more than one actor has timers. */
+  after(delayMs: number, run: () => void): Timer {
+    return this.#runtime.after(delayMs, run);
   }
 
   /** Gives an actor a name for `resolve`, until it ends. @throws SpillwayError `name_taken`, `directory_full` */

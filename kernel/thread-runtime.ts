@@ -40,6 +40,8 @@ import type { ThreadRuntimeOptions } from './thread-runtime-options.ts';
 import { TimerWheel, type Timer } from './time/timer-wheel.ts';
 import { Transmitter } from './transmitter.ts';
 
+export type { ThreadRuntimeOptions };
+
 /** Records handled before the loop looks at timers and, if it has one, at the event loop. */
 export const TURN_LIMIT = 256;
 /** How soon a thread looks again that has something to send again, an answer or a message: nobody rings when a lane gets room. */
@@ -63,6 +65,7 @@ export class ThreadRuntime implements BondHost, HandlingHost, PostHost, Receiver
   readonly receiver: Receiver;
   readonly post: Post;
   isEnded = false;
+  readonly onTaken: (() => void) | undefined;
   readonly #options: ThreadRuntimeOptions;
   readonly #courier: Courier;
   readonly #deadLetters: DeadLetters;
@@ -87,6 +90,7 @@ export class ThreadRuntime implements BondHost, HandlingHost, PostHost, Receiver
     this.thread = threadOf(options.self);
     this.incarnation = options.incarnation;
     this.clock = clock;
+    this.onTaken = options.onTaken;
     this.block = new ThreadBlock(options.system, this.thread);
     this.board = new Board(options.board);
     this.#latencies = this.block.latencies;
@@ -107,12 +111,10 @@ export class ThreadRuntime implements BondHost, HandlingHost, PostHost, Receiver
     if (delivery?.guarantee === 'at_least_once') this.#redelivery = new Redelivery({ board: this.board, block: this.block, onSettled }, ACTOR_PLACE, delivery.maxRedeliveries);
     this.#dispatcher = new Dispatcher(
       (...record) => this.receiver.deliver(...record),
-      options.onTaken === undefined
-        ? () => this.receiver.handle()
-        : () => {
-            options.onTaken!();
-            this.receiver.handle();
-          },
+      () => {
+        options.onTaken?.();
+        this.receiver.handle();
+      },
       this.receiver.local,
       this.#redelivery,
     );
@@ -173,8 +175,7 @@ export class ThreadRuntime implements BondHost, HandlingHost, PostHost, Receiver
 
   /** Gives the thread's own actor the delivery that its thread declares. @throws SpillwayError `delivery_invalid` */
   deliverTo(cell: ActorCell, definition: ActorDefinition): void {
-    if (this.#redelivery === undefined) return;
-    requireInLane(cell.name, definition);
+    if (this.#redelivery !== undefined) requireInLane(cell.name, definition);
     cell.redelivery = this.#redelivery;
   }
 
@@ -232,9 +233,7 @@ export class ThreadRuntime implements BondHost, HandlingHost, PostHost, Receiver
     return this.clock.monotonicMs();
   }
 
-  redeliveriesOf(letter: Letter): number {
-    return this.#redelivery?.redeliveriesOf(letter) ?? 0;
-  }
+  redeliveriesOf = (letter: Letter): number => this.#redelivery?.redeliveriesOf(letter) ?? 0;
 
   scope = (id: number): CancelScope | undefined => this.scopes.of(id);
 

@@ -25,6 +25,8 @@ export interface ChildPlace {
   kill(): Promise<boolean>;
   /** Gives up the place: nobody reaches the child any more. @param exit how its last life ended, if it ended by itself */
   remove(exit: ChildExit | undefined): void;
+  /** It will not be started again: what its start was given may be let go. */
+  forgetArgs?(): void;
   /** What the life that has just ended has left behind, for the report of its crash. */
   remains?(): ThreadRemains;
 }

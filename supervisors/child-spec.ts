@@ -135,6 +135,13 @@ export function shutdownMsOf(spec: AnyChildSpec): number {
   return Math.min(FOREVER_MS, spec.shutdownMs ?? (isSupervisor(spec) ? FOREVER_MS : DEFAULT_CHILD.shutdownMs));
 }
 
+/** With the defaults of what it leaves out. */
+export function completeSpec(spec: AnyChildSpec): AnyChildSpec {
+  const { restart, startMs, placement } = DEFAULT_CHILD;
+  const stop = spec.brutalKill === true ? {} : { shutdownMs: shutdownMsOf(spec) };
+  return { ...(isSupervisor(spec) ? {} : { type: 'worker', placement }), restart, significant: false, startMs, ...stop, ...spec };
+}
+
 const PASSED_ON = ['mailbox', 'resourceLimits', 'delivery', 'standby', 'hungAfterMs'] as const;
 
 /** A worker's spec as the kernel is told it. */

@@ -30,19 +30,40 @@ export interface ChildStatus {
 /** As OTP's `count_children` counts them. */
 export interface ChildCounts {
   readonly specs: number;
-  /** That have a life, or are about to have one again. */
+  /** That are up: not those that have ended, nor those that are to be started again. */
   readonly active: number;
   readonly supervisors: number;
   readonly workers: number;
 }
 
+/** What differs from the template, of a child of a supervisor with simple_one_for_one. */
+export interface DynamicChild {
+  /** Default: a number. */
+  readonly id?: string;
+  /** In place of the template's; where both are objects they are joined. */
+  readonly args?: unknown;
+}
+
+export interface ChildrenPage {
+  readonly children: ChildStatus[];
+  /** Number of the last of them, if there are more. */
+  readonly next?: number;
+}
+
+/** Well below what a record of the control lane takes. */
+const PAGE_BYTES = 24_576;
+/** Of a status without its texts. */
+const STATUS_BYTES = 128;
+
 /** Restarts that are remembered of each child, for the reports of its crashes. */
 const HISTORY = 16;
 
 export class Child {
-  readonly spec: AnyChildSpec;
+  spec: AnyChildSpec;
   readonly name: string;
   readonly backoff: Backoff;
+  /** Its place among all that its supervisor ever had. */
+  readonly number: number;
   state: ChildState = 'stopped';
   place: ChildPlace | undefined;
   /** Number of its present life; what comes of an older one concerns nobody. */
@@ -58,9 +79,10 @@ export class Child {
   isForgotten: boolean;
   #restartsMs: readonly number[] = [];
 
-  constructor(spec: AnyChildSpec, name: string, backoff: Backoff, isForgotten: boolean) {
+  constructor(spec: AnyChildSpec, name: string, number: number, backoff: Backoff, isForgotten: boolean) {
     this.spec = spec;
     this.name = name;
+    this.number = number;
     this.backoff = backoff;
     this.isForgotten = isForgotten;
   }
@@ -68,6 +90,14 @@ export class Child {
   /** When it was to be restarted the last times, by the monotonic clock. */
   get restartsMs(): readonly number[] {
     return this.#restartsMs;
+  }
+
+  /** It is not started again, so what its start was given is not kept; that may be large. */
+  forgetArgs(): void {
+    const { start } = this.spec;
+    if (start?.args === undefined) return;
+    this.spec = { ...this.spec, start: { module: start.module, export: start.export } } as AnyChildSpec;
+    this.place?.forgetArgs?.();
   }
 
   noteRestart(nowMs: number): void {
@@ -80,6 +110,7 @@ export class Children implements Iterable<Child> {
   readonly #path: string;
   readonly #children = new Map<string, Child>();
   #lastNumber = 0;
+  #lastId = 0;
 
   /** @param path of their supervisor */
   constructor(path: string) {
@@ -93,8 +124,9 @@ export class Children implements Iterable<Child> {
   /** @throws SpillwayError `child_exists` */
   add(spec: AnyChildSpec, backoff: Backoff, isForgotten: boolean): Child {
     const { id } = spec;
-    if (this.#children.has(id)) throw new SpillwayError('child_exists', `There already is a child '${id}'; terminate and delete it first.`);
-    const child = new Child(spec, this.#path === '' ? id : `${this.#path}/${id}`, backoff, isForgotten);
+    const former = this.#children.get(id);
+    if (former !== undefined) throw new SpillwayError('child_exists', `There already is a child '${id}', which is ${former.state}; terminate and delete it first.`, { details: { state: former.state } });
+    const child = new Child(spec, this.#path === '' ? id : `${this.#path}/${id}`, ++this.#lastNumber, backoff, isForgotten);
     this.#children.set(id, child);
     return child;
   }
@@ -110,19 +142,39 @@ export class Children implements Iterable<Child> {
     if (this.#children.get(child.spec.id) === child) this.#children.delete(child.spec.id);
   }
 
-  /** The spec of a child that is made after a template. @param given `id` and `args`, each optional; args that are objects are joined */
-  madeAfter(template: AnyChildSpec, given: unknown): AnyChildSpec {
-    const { id = String(++this.#lastNumber), args } = (given ?? {}) as { id?: string; args?: unknown };
+  /** A number that is no child's id, given or made. */
+  #freeId(): string {
+    do this.#lastId++;
+    while (this.#children.has(String(this.#lastId)));
+    return String(this.#lastId);
+  }
+
+  /** The spec of a child that is made after a template. */
+  madeAfter(template: AnyChildSpec, given: DynamicChild): AnyChildSpec {
+    const { id = this.#freeId(), args } = given;
     if (args === undefined || template.start === undefined) return { ...template, id };
     const former = template.start.args;
     return { ...template, id, start: { ...template.start, args: isRecord(former) && isRecord(args) ? { ...former, ...args } : args } };
   }
 
   list(): ChildStatus[] {
-    return [...this.#children.values()].map(({ spec, name, state, restarts, lastError, place }) => {
-      const address = place?.address;
-      return { id: spec.id, name, type: isSupervisor(spec) ? 'supervisor' : 'worker', state, restarts, lastError, ...(address === undefined ? {} : { address, thread: threadOf(address) }) };
-    });
+    return [...this.#children.values()].map(statusOf);
+  }
+
+  /** Those to the right of the child of that number, as many as fit one message, but at least one. */
+  page(after: number): ChildrenPage {
+    const children: ChildStatus[] = [];
+    let bytes = 0;
+    let last = after;
+    for (const child of this.#children.values()) {
+      if (child.number <= after) continue;
+      const status = statusOf(child);
+      bytes += STATUS_BYTES + Buffer.byteLength(status.id) + Buffer.byteLength(status.name) + Buffer.byteLength(status.lastError);
+      if (children.length > 0 && bytes > PAGE_BYTES) return { children, next: last };
+      children.push(status);
+      last = child.number;
+    }
+    return { children };
   }
 
   count(template: AnyChildSpec | undefined): ChildCounts {
@@ -130,11 +182,16 @@ export class Children implements Iterable<Child> {
     const supervisors = all.filter(({ spec }) => isSupervisor(spec)).length;
     return {
       specs: template === undefined ? all.length : 1,
-      active: all.filter(({ state }) => state !== 'stopped').length,
+      active: all.filter(({ state }) => state === 'running' || state === 'stopping').length,
       supervisors,
       workers: all.length - supervisors,
     };
   }
+}
+
+function statusOf({ spec, name, state, restarts, lastError, place }: Child): ChildStatus {
+  const address = place?.address;
+  return { id: spec.id, name, type: isSupervisor(spec) ? 'supervisor' : 'worker', state, restarts, lastError, ...(address === undefined ? {} : { address, thread: threadOf(address) }) };
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -1,6 +1,6 @@
 export { DEFAULT_CHILD, DEFAULT_FLAGS } from './child-spec.ts';
 export type { AnyChildSpec, AutoShutdown, BackoffFlags, ChildSpec, Placement, Restart, Strategy, SupervisorChildSpec, SupervisorFlags, SupervisorSetup } from './child-spec.ts';
-export type { ChildCounts, ChildState, ChildStatus } from './children.ts';
+export type { ChildCounts, ChildState, ChildStatus, DynamicChild } from './children.ts';
 export type { CrashReport } from './crash-report.ts';
 export type { CrashReportOptions } from './crash-reports.ts';
 export { SUPERVISOR_ERRORS } from './error-codes.ts';
@@ -13,7 +13,7 @@ export type { PoolThreadsSpec } from './pool-threads.ts';
 export { defineSupervisor } from './supervisor-definition.ts';
 export type { SupervisorDefinition } from './supervisor-definition.ts';
 export { SupervisorHandle } from './supervisor-handle.ts';
-export type { DynamicChild, StartedInfo } from './supervisor-handle.ts';
+export type { StartedInfo } from './supervisor-handle.ts';
 export { System, createSystem } from './system.ts';
 export type { ActorHealth, GroupView, SystemAdminOptions, SystemOptions, ThreadView } from './system.ts';
 export { DrillAttempts, EMPTY_TALLY } from './drills/attempts.ts';

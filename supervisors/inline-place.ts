@@ -4,7 +4,7 @@ import type { ChildExit, ChildPlace } from './child-place.ts';
 
 export class InlinePlace implements ChildPlace {
   readonly #context: ActorContext;
-  readonly #source: ActorSource;
+  #source: ActorSource;
   readonly #name: string;
   #lives: ActorLives | undefined;
   #isRemoved = false;
@@ -36,6 +36,11 @@ export class InlinePlace implements ChildPlace {
   kill(): Promise<boolean> {
     this.#lives?.kill();
     return Promise.resolve(true);
+  }
+
+  forgetArgs(): void {
+    this.#source = { module: this.#source.module, export: this.#source.export };
+    this.#lives?.forgetArgs();
   }
 
   remove(exit: ChildExit | undefined): void {

@@ -28,9 +28,10 @@ export const supervisorProtocol = defineProtocol('supervisor', {
   killChild: { lane: 'control', request: { properties: CHILD }, reply: { properties: { killed: { type: 'boolean' } } } },
   restartChild: { lane: 'control', request: { properties: CHILD }, reply: STARTED },
   deleteChild: { lane: 'control', request: { properties: CHILD }, reply: { properties: {} } },
+  /** Children from left to right, as many as fit one answer: the first, or those after the one of that number. */
   whichChildren: {
     lane: 'control',
-    request: { properties: SUPERVISOR },
+    request: { properties: SUPERVISOR, optionalProperties: { after: { type: 'uint32' } } },
     reply: {
       properties: {
         children: {
@@ -47,8 +48,12 @@ export const supervisorProtocol = defineProtocol('supervisor', {
           },
         },
       },
+      /** Number of the last of them, if there are more. */
+      optionalProperties: { next: { type: 'uint32' } },
     },
   },
+  /** Answers with the spec of a child, a ChildSpec. */
+  childSpec: { lane: 'control', request: { properties: CHILD }, reply: { properties: { spec: {} } } },
   countChildren: {
     lane: 'control',
     request: { properties: SUPERVISOR },

@@ -33,7 +33,8 @@ export const root = defineActor<TreeSpec, RootArgs>({
           await tree.at(supervisor).deleteChild(id);
           return {};
         },
-        whichChildren: ({ supervisor }) => ({ children: tree.at(supervisor).whichChildren() }),
+        whichChildren: ({ supervisor, after = 0 }) => tree.at(supervisor).childrenAfter(after),
+        childSpec: ({ supervisor, id }) => ({ spec: tree.at(supervisor).childSpec(id) }),
         countChildren: ({ supervisor }) => ({ ...tree.at(supervisor).countChildren() }),
         crashReports: () => ({ reports: [...reports.latest()] }),
         shutdown: async ({ deadlineMs }) => ({ still: await tree.shutdown(deadlineMs) }),

@@ -5,6 +5,7 @@
 import type { JtdSchema } from 'atomics-ring-buffer';
 import { DEFAULT_LANE_SIZES, MIN_HUNG_AFTER_MS, SpillwayError, completeDelivery, completeProcess, validatorOf, type LaneSizes } from '../kernel/index.ts';
 import { DEFAULT_FLAGS, isSupervisor, type AnyChildSpec, type BackoffFlags, type ChildSpec, type SupervisorFlags, type SupervisorSetup } from './child-spec.ts';
+import type { DynamicChild } from './children.ts';
 import type { PoolThreadsSpec } from './pool-threads.ts';
 
 /** A kernel message with its envelope takes less than 128 bytes, and a record may take half its lane. */
@@ -65,6 +66,9 @@ const SUPERVISOR_SCHEMA = {
   optionalProperties: { ...ANY_CHILD, start: SOURCE, flags: {}, children: { elements: {} } },
 } as const;
 
+const SETUP_SCHEMA = { optionalProperties: { flags: {}, children: { elements: {} } } } as const;
+const DYNAMIC_SCHEMA = { optionalProperties: { id: { type: 'string' }, args: {} } } as const;
+
 const { minMs, maxMs, jitter, resetMs } = BACKOFF;
 const FLAGS_SCHEMA = {
   properties: {
@@ -96,6 +100,17 @@ export function checkSetup({ flags = {}, children = [] }: Partial<SupervisorSetu
   }
   checkChildren(children, complete, depth);
   return { flags: complete, children: children as readonly AnyChildSpec[] };
+}
+
+/** What an init says. @throws SpillwayError `spec_invalid`, `child_exists` */
+export function checkInit(setup: unknown, depth: number): CheckedSetup {
+  check('What the supervisor is made of', SETUP_SCHEMA, setup);
+  return checkSetup(setup as Partial<SupervisorSetup>, depth);
+}
+
+/** What differs from the template, of a child that is made after one. @throws SpillwayError `spec_invalid` */
+export function checkDynamic(given: unknown): asserts given is DynamicChild {
+  check('What differs from the template', DYNAMIC_SCHEMA, given);
 }
 
 /** Specs of children of one supervisor. @throws SpillwayError `spec_invalid`, `child_exists` */
@@ -182,9 +197,10 @@ export function checkPool(pool: PoolThreadsSpec, most: number): void {
 
 /** Fills in the defaults. @throws SpillwayError `spec_invalid` */
 export function completeFlags(flags: Partial<SupervisorFlags>): SupervisorFlags {
+  if (typeof flags !== 'object' || flags === null || Array.isArray(flags)) throw invalid(`Supervisor flags must be an object; got ${JSON.stringify(flags)}.`);
   const complete = { ...DEFAULT_FLAGS, ...flags };
   check('Supervisor flags', FLAGS_SCHEMA, complete);
-  if (!(complete.periodMs > 0)) throw invalid(`periodMs must be above zero; got ${complete.periodMs}.`);
+  if (!(complete.periodMs > 0 && complete.periodMs < Infinity)) throw invalid(`periodMs must be above zero and finite; got ${complete.periodMs}.`);
   checkBackoff('backoff', complete.backoff);
   return complete;
 }

@@ -1,16 +1,8 @@
 /** A supervisor as the application sees it: OTP's calls for the children of one supervisor of the tree. */
 import { SpillwayError, type ActorRef, type Address, type Protocol, type ProtocolSpec } from '../kernel/index.ts';
 import type { AnyChildSpec, ChildSpec } from './child-spec.ts';
-import type { ChildCounts, ChildStatus } from './children.ts';
+import type { ChildCounts, ChildStatus, ChildrenPage, DynamicChild } from './children.ts';
 import type { TreeSpec } from './messages.ts';
-
-/** What differs from the template, for a supervisor with simple_one_for_one. */
-export interface DynamicChild {
-  /** Default: a number. */
-  readonly id?: string;
-  /** In place of the template's; where both are objects they are joined. */
-  readonly args?: unknown;
-}
 
 export interface StartedInfo {
   readonly id: string;
@@ -104,11 +96,25 @@ export class SupervisorHandle {
     return killed;
   }
 
-  /** From left to right. */
+  /** From left to right. Of several hundred children, more than fit one answer, these are several looks. */
   async whichChildren(): Promise<ChildStatus[]> {
     const { path, root, lookMs } = this.#options;
     this.#options.assertOpen();
-    return (await root.ask('whichChildren', { supervisor: path }, { deadlineMs: lookMs })).children;
+    const all: ChildStatus[] = [];
+    let after: number | undefined = 0;
+    while (after !== undefined) {
+      const page: ChildrenPage = await root.ask('whichChildren', { supervisor: path, after }, { deadlineMs: lookMs });
+      all.push(...page.children);
+      after = page.next;
+    }
+    return all;
+  }
+
+  /** The spec of a child with the defaults of what it leaves out. Of a temporary one without its `args`. @throws SpillwayError `child_unknown` */
+  async childSpec(id: string): Promise<AnyChildSpec> {
+    const { path, root, lookMs } = this.#options;
+    this.#options.assertOpen();
+    return (await root.ask('childSpec', { supervisor: path, id }, { deadlineMs: lookMs })).spec as AnyChildSpec;
   }
 
   countChildren(): Promise<ChildCounts> {

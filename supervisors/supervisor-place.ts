@@ -2,7 +2,7 @@
 import { SpillwayError, type ActorSource, type Started } from '../kernel/index.ts';
 import type { ChildExit, ChildPlace } from './child-place.ts';
 import type { SupervisorChildSpec } from './child-spec.ts';
-import { checkSetup, type CheckedSetup } from './spec-check.ts';
+import { checkInit, checkSetup, type CheckedSetup } from './spec-check.ts';
 import type { SupervisorDefinition } from './supervisor-definition.ts';
 import type { Supervisor } from './supervisor.ts';
 
@@ -12,13 +12,18 @@ const KILL_MS = 1;
 export class SupervisorPlace implements ChildPlace {
   readonly address = undefined;
   readonly #spec: SupervisorChildSpec;
+  readonly #depth: number;
   readonly #make: (setup: CheckedSetup, onEnd: (exit: ChildExit) => void) => Supervisor;
   #life = 0;
   #supervisor: Supervisor | undefined;
 
-  /** @param make makes the supervisor of one life */
-  constructor(spec: SupervisorChildSpec, make: (setup: CheckedSetup, onEnd: (exit: ChildExit) => void) => Supervisor) {
+  /**
+   * @param depth supervisors above it, the root included
+   * @param make makes the supervisor of one life
+   */
+  constructor(spec: SupervisorChildSpec, depth: number, make: (setup: CheckedSetup, onEnd: (exit: ChildExit) => void) => Supervisor) {
     this.#spec = spec;
+    this.#depth = depth;
     this.#make = make;
   }
 
@@ -73,9 +78,9 @@ export class SupervisorPlace implements ChildPlace {
 
   async #setup(): Promise<CheckedSetup | undefined> {
     const { start } = this.#spec;
-    if (start === undefined) return checkSetup(this.#spec);
+    if (start === undefined) return checkSetup(this.#spec, this.#depth);
     const setup = await (await loadSupervisor(start)).init(start.args);
-    return setup === undefined ? undefined : checkSetup(setup);
+    return setup === undefined ? undefined : checkInit(setup, this.#depth);
   }
 }
 

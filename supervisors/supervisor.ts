@@ -12,12 +12,12 @@
 import { SpillwayError, described, type Clock, type Log, type Started, type Timer } from '../kernel/index.ts';
 import { Backoff } from './backoff.ts';
 import type { ChildExit, ChildPlace } from './child-place.ts';
-import { DEFAULT_CHILD, FOREVER_MS, isSupervisor, shutdownMsOf, type AnyChildSpec, type SupervisorFlags } from './child-spec.ts';
-import { Children, type Child, type ChildCounts, type ChildStatus } from './children.ts';
+import { DEFAULT_CHILD, FOREVER_MS, completeSpec, isSupervisor, shutdownMsOf, type AnyChildSpec, type SupervisorFlags } from './child-spec.ts';
+import { Children, type Child, type ChildCounts, type ChildStatus, type ChildrenPage } from './children.ts';
 import type { CrashReport } from './crash-report.ts';
 import { GroupRestart } from './group-restart.ts';
 import { RestartIntensity } from './restart-intensity.ts';
-import { checkChildren, type CheckedSetup } from './spec-check.ts';
+import { checkChildren, checkDynamic, type CheckedSetup } from './spec-check.ts';
 
 export interface SupervisorOptions {
   /** Of the supervisors above and itself, joined by slashes; empty for the root. */
@@ -100,8 +100,12 @@ export class Supervisor {
    * @throws SpillwayError `spec_invalid`, `child_exists`, `restart_intensity`, `system_closed`, `start_deadline`, or what kept the child from starting
    */
   async startChild(given: unknown): Promise<StartedChild> {
-    const spec = this.#template === undefined ? given : this.#children.madeAfter(this.#template, given);
-    checkChildren([spec], this.#flags);
+    let spec = given;
+    if (this.#template !== undefined) {
+      checkDynamic(given);
+      spec = this.#children.madeAfter(this.#template, given);
+    }
+    checkChildren([spec], this.#flags, this.path === '' ? 0 : this.path.split('/').length);
     return this.#inTurn(() => this.#startNew(spec as AnyChildSpec));
   }
 
@@ -166,6 +170,16 @@ export class Supervisor {
     return this.#children.list();
   }
 
+  /** The children to the right of the one of that number, as many as one message takes. */
+  childrenAfter(number: number): ChildrenPage {
+    return this.#children.page(number);
+  }
+
+  /** The child's spec with the defaults of what it leaves out. @throws SpillwayError `child_unknown` */
+  childSpec(id: string): AnyChildSpec {
+    return completeSpec(this.#children.get(id).spec);
+  }
+
   countChildren(): ChildCounts {
     return this.#children.count(this.#template);
   }
@@ -211,6 +225,7 @@ export class Supervisor {
   async #launchOnce(child: Child, onFailure: () => void): Promise<StartedChild> {
     try {
       const started = await this.#launch(child);
+      if (child.spec.restart === 'temporary') child.forgetArgs();
       return { ...started, id: child.spec.id, place: child.place };
     } catch (error) {
       onFailure();

@@ -60,7 +60,7 @@ export class Tree {
   }
 
   #supervisor(path: string, setup: CheckedSetup, onEnd: (exit: ChildExit) => void, placeOf = (spec: AnyChildSpec, name: string) => this.#placeOf(spec, name)): Supervisor {
-    const { context, reports } = this.#options;
+    const { context, host, reports } = this.#options;
     return new Supervisor({
       path,
       setup,
@@ -68,7 +68,7 @@ export class Tree {
       clock: context.clock,
       random: () => context.random.next(),
       log: context.log,
-      after: (delayMs, run) => context.after(delayMs, run),
+      after: (delayMs, run) => host.after(delayMs, run),
       report: reports.add,
       onEnd,
     });
@@ -76,7 +76,7 @@ export class Tree {
 
   #placeOf(spec: AnyChildSpec, name: string): ChildPlace {
     const { context, host } = this.#options;
-    if (isSupervisor(spec)) return new SupervisorPlace(spec, (setup, onEnd) => this.#supervisor(name, setup, onEnd));
+    if (isSupervisor(spec)) return new SupervisorPlace(spec, depthOf(name), (setup, onEnd) => this.#supervisor(name, setup, onEnd));
     switch (spec.placement) {
       case 'inline':
         return new InlinePlace(context, spec.start, name);
@@ -86,6 +86,11 @@ export class Tree {
         return new ThreadPlace(host, threadSpecOf(spec, name));
     }
   }
+}
+
+/** Supervisors above the one of this name, the root included. */
+function depthOf(name: string): number {
+  return name.split('/').length;
 }
 
 /** A thread of the pool, of whose every end somebody hears beside its supervisor. */

@@ -89,7 +89,7 @@ export class Bridge {
     const page = openPage();
     this.#page = new PageReader(page, this.#block, this.#board, slotOf(this.#data.boot.self));
     try {
-      const child = await launch(this.#spec, this.#data.heap, page);
+      const child = await launch(this.#spec, this.#data.heap, this.#data.boot.source, page);
       this.#child = child;
       child.on('error', (error) => this.#notStarted(error));
       child.on('exit', (exitCode, signal) => void this.#ended(exitCode, signal));
@@ -118,8 +118,8 @@ export class Bridge {
 
   #attach(child: ChildProcess, pid: number): void {
     this.#pid.store('pid', pid);
-    const socket = child.stdio[OUTPUT_DESCRIPTOR] as Socket;
-    const input = child.stdio[INPUT_DESCRIPTOR] as Socket;
+    const stdio: readonly unknown[] = child.stdio;
+    const [socket, input] = [stdio[OUTPUT_DESCRIPTOR] as Socket, stdio[INPUT_DESCRIPTOR] as Socket];
     this.#socket = socket;
     this.#writer = new frames.FrameWriter(input);
     this.#relay = new Relay(this.#writer);
@@ -173,7 +173,7 @@ export class Bridge {
       case frames.BOARD:
         return this.#onBoard(thread, bytes, offset, length);
       case frames.BEAT:
-        return this.#showPage();
+        this.#showPage();
     }
   }
 
@@ -249,7 +249,8 @@ export class Bridge {
 
   #takeLinks(): void {
     for (let link = this.#port(); link !== undefined; link = this.#port()) {
-      const isKnown = this.#links.findLast(({ peer }) => threadOf(peer) === threadOf(link!.peer))?.peer === link.peer;
+      const thread = threadOf(link.peer);
+      const isKnown = this.#links.findLast(({ peer }) => threadOf(peer) === thread)?.peer === link.peer;
       if (!isKnown) this.#writer!.frame(frames.LINK, this.#thread, encodeLink(this.#add(link)));
     }
   }

@@ -2,37 +2,45 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import type { ActorSource } from '../actor-source.ts';
+import type { SandboxSpec } from '../sandbox/index.ts';
 import { siblingModule } from '../thread-boot.ts';
 import type { HeapLimits } from '../worker.ts';
 import { INPUT_DESCRIPTOR, OUTPUT_DESCRIPTOR, PAGE_DESCRIPTOR } from './descriptors.ts';
 import type { ProcessSpec } from './process-spec.ts';
 
-/** What a sandbox has to know of the command that it wraps. */
-export interface ChildCommand {
+interface ChildCommand {
   readonly command: string;
   readonly args: readonly string[];
+  readonly env: Record<string, string>;
 }
 
 /** Of Node's options, those that say which files a name stands for. */
 const RESOLUTION = /^(?:--conditions=|-C=|--experimental-strip-types$|--preserve-symlinks)/;
 const SETPRIV = ['/usr/bin/setpriv', '/bin/setpriv'];
 
-/** Starts the process. @param page descriptor of its page @throws SpillwayError what the sandbox refuses with */
-export async function launch(spec: ProcessSpec, heap: HeapLimits, page: number): Promise<ChildProcess> {
-  const { sandbox, env = {}, cwd } = spec;
-  const plain = nodeCommand(spec.entry ?? siblingModule('child-entry', import.meta.url), heap);
-  const boxed = sandbox === undefined ? plain : await boxedCommand(sandbox, plain);
-  const { command, args } = boundToParent(boxed);
-  return spawn(command, args, {
+/**
+ * Starts the process.
+ * @param page descriptor of its page
+ * @throws SpillwayError `sandbox_invalid`, `sandbox_unavailable`
+ */
+export async function launch(spec: ProcessSpec, heap: HeapLimits, source: ActorSource, page: number): Promise<ChildProcess> {
+  const { sandbox, cwd, env: given = {} } = spec;
+  const entry = spec.entry ?? siblingModule('child-entry', import.meta.url);
+  const env = { ...compileCache(sandbox), ...given };
+  const plain: ChildCommand = { ...nodeCommand(entry, heap), env };
+  const command = sandbox === undefined ? boundToParent(plain) : await boxed(sandbox, plain, [entry, source.module], cwd);
+  return spawn(command.command, command.args, {
     stdio: ['pipe', 'pipe', 'pipe', 'pipe', page, 'pipe'],
-    env: { ...compileCache(), ...env },
+    env: command.env,
     // A group of its own: an interrupt at the terminal is for the application, who stops its actors in order.
     detached: true,
-    ...(cwd === undefined ? {} : { cwd }),
+    // In a sandbox it is a path there, to which the sandbox goes.
+    ...(cwd === undefined || sandbox !== undefined ? {} : { cwd }),
   });
 }
 
-function nodeCommand(entry: string, { maxOldGenerationSizeMb, maxYoungGenerationSizeMb }: HeapLimits): ChildCommand {
+function nodeCommand(entry: string, { maxOldGenerationSizeMb, maxYoungGenerationSizeMb }: HeapLimits): Omit<ChildCommand, 'env'> {
   const limits = [
     ...(maxOldGenerationSizeMb === undefined ? [] : [`--max-old-space-size=${maxOldGenerationSizeMb}`]),
     // Three semi-spaces make the young generation.
@@ -42,9 +50,17 @@ function nodeCommand(entry: string, { maxOldGenerationSizeMb, maxYoungGeneration
   return { command: process.execPath, args: [...resolution, ...limits, fileURLToPath(entry)] };
 }
 
-async function boxedCommand(sandbox: NonNullable<ProcessSpec['sandbox']>, plain: ChildCommand): Promise<ChildCommand> {
-  const { commandFor } = await import('../sandbox/index.ts');
-  return commandFor(sandbox, { ...plain, fds: [OUTPUT_DESCRIPTOR, PAGE_DESCRIPTOR, INPUT_DESCRIPTOR] });
+/** @param modules URLs of what it imports */
+async function boxed(sandbox: SandboxSpec, plain: ChildCommand, modules: readonly string[], cwd: string | undefined): Promise<ChildCommand> {
+  const { sandboxed } = await import('../sandbox/index.ts');
+  const launched = sandboxed(sandbox, {
+    ...plain,
+    fds: [OUTPUT_DESCRIPTOR, PAGE_DESCRIPTOR, INPUT_DESCRIPTOR],
+    modules: modules.map((url) => fileURLToPath(url)),
+    ...(cwd === undefined ? {} : { cwd }),
+  });
+  // The launcher of a sandbox binds itself, and must be what is started.
+  return launched.confinement.system ? launched : boundToParent(launched);
 }
 
 /**
@@ -54,7 +70,7 @@ async function boxedCommand(sandbox: NonNullable<ProcessSpec['sandbox']>, plain:
 function boundToParent(child: ChildCommand): ChildCommand {
   const setpriv = SETPRIV.find((path) => existsSync(path));
   if (setpriv === undefined || !bindsToParent(setpriv)) return child;
-  return { command: setpriv, args: ['--pdeathsig', 'KILL', '--', child.command, ...child.args] };
+  return { ...child, command: setpriv, args: ['--pdeathsig', 'KILL', '--', child.command, ...child.args] };
 }
 
 /** Not every setpriv knows the option. */
@@ -62,8 +78,8 @@ function bindsToParent(setpriv: string): boolean {
   return spawnSync(setpriv, ['--pdeathsig', 'KILL', '--', 'true'], { stdio: 'ignore', timeout: 1_000 }).status === 0;
 }
 
-/** The one thing of the parent's environment that changes nothing but how fast the process starts. */
-function compileCache(): Record<string, string> {
+/** The one thing of the parent's environment that changes nothing but how fast the process starts. A sandbox does not show it. */
+function compileCache(sandbox: SandboxSpec | undefined): Record<string, string> {
   const folder = process.env['NODE_COMPILE_CACHE'];
-  return folder === undefined ? {} : { NODE_COMPILE_CACHE: folder };
+  return folder === undefined || sandbox !== undefined ? {} : { NODE_COMPILE_CACHE: folder };
 }

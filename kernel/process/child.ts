@@ -48,6 +48,7 @@ export class Child {
     this.#socket = socket;
     this.#writer = writer;
     this.#relay = new Relay(writer);
+    socket.on('drain', () => this.#life?.onDrain());
     this.#reader = new frames.FrameReader(frames.BRIDGE_LIMITS, (...frame) => this.#onFrame(...frame));
   }
 
@@ -204,6 +205,11 @@ class Life {
     this.#pumpSoon();
   }
 
+  /** The bridge has taken what it had not. */
+  onDrain(): void {
+    this.#pumpSoon();
+  }
+
   takeLinks(): void {
     this.#caretaker.takeLinks();
   }
@@ -216,6 +222,7 @@ class Life {
   #onTaken(): void {
     this.#page.write(true);
     if (++this.#handled % HANDLERS_PER_PUMP === 0) this.#around.relay.pump();
+    else this.#pumpSoon();
   }
 
   #pumpSoon(): void {

@@ -15,11 +15,11 @@
  *
  * Positions are by link, in the order in which the process was given them, three to each, by lane.
  */
-import { closeSync, existsSync, fstatSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ACTOR_PLACE } from '../address.ts';
+import { ACTOR_PLACE, BOARD_PLACES } from '../address.ts';
 import { ENTRY_BYTES, type Board } from '../board.ts';
 import { LANES } from '../lanes.ts';
 import { THREAD_STATES, type ThreadBlock, type ThreadState } from '../thread-block.ts';
@@ -34,10 +34,20 @@ const POSITION_BYTES = LANES.length * 4;
 
 /** Kept in memory, where there is such a folder. */
 const SHARED_MEMORY = '/dev/shm';
+/** What a process may say of its state; the others are for its guardian to say. */
+const OWN_STATES: readonly ThreadState[] = ['starting', 'running', 'stopping', 'stopped', 'crashed'];
 
 /** Makes the file. @returns its descriptor, whose number is the only way to it */
 export function openPage(): number {
-  const path = join(existsSync(SHARED_MEMORY) ? SHARED_MEMORY : tmpdir(), `spillway-${randomUUID()}`);
+  try {
+    return openUnnamed(SHARED_MEMORY);
+  } catch {
+    return openUnnamed(tmpdir());
+  }
+}
+
+function openUnnamed(folder: string): number {
+  const path = join(folder, `spillway-${randomUUID()}`);
   const descriptor = openSync(path, 'wx+', 0o600);
   unlinkSync(path);
   return descriptor;
@@ -142,10 +152,11 @@ export class PageReader {
     const handling = page.readInt32LE(12);
     // Only what is handled has a slot there, and that it is about to be handled was written before.
     block.mirror(page.readInt32LE(8), handling === 0 && inTurn !== 0 ? this.#slot | (inTurn << 22) : handling);
-    const state: ThreadState = THREAD_STATES[page.readInt32LE(4)] ?? 'running';
-    if (state !== block.state && state !== 'vacant') block.state = state;
-    block.places = Math.max(block.places, page.readInt32LE(16));
-    block.actors = page.readInt32LE(20);
+    const state = THREAD_STATES[page.readInt32LE(4)];
+    if (state !== undefined && state !== block.state && OWN_STATES.includes(state)) block.state = state;
+    // Others look at as many places, so a process that lies must not have them look for ever.
+    block.places = Math.min(BOARD_PLACES, Math.max(block.places, page.readInt32LE(16)));
+    block.actors = Math.min(BOARD_PLACES, Math.max(0, page.readInt32LE(20)));
     this.#entry.set(page.subarray(ENTRY_OFFSET, ENTRY_OFFSET + ENTRY_BYTES));
     this.#counters.set(page.subarray(COUNTERS_OFFSET, this.#handOffset));
     this.#hand.set(page.subarray(this.#handOffset, this.#positionsOffset));

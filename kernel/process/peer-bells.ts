@@ -30,9 +30,12 @@ export class PeerBells {
     // Nobody can have rung between the two, for there is no other thread.
     if (rung === undefined) return;
     entry.isListening = true;
-    void rung.then(() => {
-      entry.isListening = false;
-      this.#onRing();
-    });
+    void this.#hear(entry, rung);
+  }
+
+  async #hear(entry: Bell, rung: Promise<unknown>): Promise<void> {
+    await rung;
+    entry.isListening = false;
+    this.#onRing();
   }
 }

@@ -46,7 +46,12 @@ class ProcessWorker extends EventEmitter implements ThreadWorker {
     this.#words = new SharedWords(words, 0, PROCESS_WORDS);
     const data: BridgeData = { boot, process, heap: resourceLimits, words };
     this.#worker = new Worker(new URL(siblingModule('bridge-entry', import.meta.url)), { workerData: data, transferList: [boot.port], name });
-    this.#worker.on('message', ({ code, message }: BridgeReport) => this.emit('error', new SpillwayError(code, message)));
+    this.#worker.on('message', ({ code, message }: BridgeReport) => {
+      const error = new SpillwayError(code, message);
+      // What happened has happened elsewhere, and this place tells nothing of it.
+      error.stack = '';
+      this.emit('error', error);
+    });
     this.#worker.on('error', (error) => this.emit('error', error));
     this.#ended = new Promise((resolve) => this.#worker.once('exit', () => resolve()));
     this.#worker.on('exit', (exitCode) => {

@@ -33,6 +33,7 @@ export interface LaunchPlan {
   readonly tmpBytes: number;
   readonly fileBytes: number;
   readonly descriptors: number;
+  readonly threads: number;
   readonly memoryBytes: number | undefined;
   /** Of the process that will start the launcher. */
   readonly parentPid: number;
@@ -40,13 +41,13 @@ export interface LaunchPlan {
 
 const CALLS: readonly SystemCall[] = [
   'unshare', 'prctl', 'capset', 'seccomp', 'mount', 'umount2', 'pivot_root', 'openat2', 'open_tree', 'mount_setattr', 'move_mount', 'close_range',
-  'prlimit64', 'setsid', 'sethostname', 'keyctl',
+  'prlimit64', 'rt_sigprocmask', 'setsid', 'sethostname', 'keyctl',
 ];
 
 const DEVICES = ['null', 'zero', 'full', 'random', 'urandom'];
 
 /** Numbers of the resources of setrlimit(2). */
-const RLIMIT = { fileSize: 1, data: 2, core: 4, descriptors: 7, lockedMemory: 8, queues: 12 };
+const RLIMIT = { fileSize: 1, data: 2, core: 4, threads: 6, descriptors: 7, lockedMemory: 8, queues: 12 };
 const LOCKED_MEMORY_BYTES = 64 * 1024;
 
 /** Nobody inside is root, not even the host's root: with another number he gains nothing by executing a file. */
@@ -58,6 +59,7 @@ export function launchPlanText(plan: LaunchPlan): string {
   const limits: [number, number][] = [
     [RLIMIT.core, 0],
     [RLIMIT.fileSize, plan.fileBytes],
+    [RLIMIT.threads, plan.threads],
     [RLIMIT.descriptors, plan.descriptors],
     [RLIMIT.lockedMemory, LOCKED_MEMORY_BYTES],
     [RLIMIT.queues, 0],

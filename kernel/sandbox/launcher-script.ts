@@ -8,9 +8,10 @@
  *       └ init    pid 1 inside. Builds the file system, drops everything, waits for the command.
  *           └ command    pid 2: an ordinary process, so that signals and abort() act on it as usual.
  *
- * Whoever kills `outer` kills init (parent-death signal), and with init the kernel kills every process of the
- * namespace before outer's end can be seen: its exit is an exact notice of death. `outer` dies likewise with
- * the thread that started it. Both keep no descriptor of the command's, so what it closes is closed.
+ * With init the kernel kills every process of the namespace, and only then lets outer see init's end: outer's
+ * exit is an exact notice of death. Whoever kills `outer` itself kills init too (parent-death signal), but may
+ * see outer's end a moment before. `outer` dies likewise with the thread that started it. Neither keeps a
+ * descriptor of the command's, so what it closes is closed.
  *
  * It is told what to do by lines of fields between tabs (launch-plan.ts). Any step that fails ends it with
  * exit code 125 and a line on stderr, before the command has started.
@@ -51,7 +52,11 @@ sub keep_only {
   must('close_range', 'close_range', $from, 0xffffffff, 0);
 }
 
-# Signals that come before there is a child are kept for it.
+# Signals that come before there is a child are kept for it. They are held back around the fork of the command:
+# between fork and exec a signal would be noted by Perl, and forgotten with it.
+my @signals = qw(HUP INT QUIT USR2 TERM);
+my $theirBits = pack('Q', 1 << 0 | 1 << 1 | 1 << 2 | 1 << 11 | 1 << 14);
+sub hold { must('rt_sigprocmask', 'rt_sigprocmask', $_[0] ? 0 : 1, $theirBits, 0, 8) }
 sub forward { if ($child) { kill $_[0], $child } else { push @early, $_[0] } }
 sub adopt { $child = $_[0]; kill $_, $child for splice @early }
 
@@ -76,7 +81,7 @@ getppid() == $one{parent} or fail('the process that started the sandbox has ende
 
 pipe(my $statusOut, my $statusIn) or fail('pipe');
 pipe(my $aliveOut, my $aliveIn) or fail('pipe');
-for my $name (qw(TERM INT HUP QUIT USR2)) { $SIG{$name} = sub { forward($name) } }
+for my $name (@signals) { $SIG{$name} = sub { forward($name) } }
 
 sub drop_all {
   for my $capability (0 .. 63) { call('prctl', 24, $capability, 0, 0, 0) == -1 and last }
@@ -108,8 +113,8 @@ sub build {
   my ($any, $root) = ('none', '/');
   must('private mounts', 'mount', $any, $root, 0, 0x44000, 0);
   must('new root', 'mount', $from, $to, $type, 6, $options);
-  mkdir '/tmp/.host', 0700 or fail('mkdir');
   chdir '/tmp' or fail('chdir');
+  mkdir '.host', 0700 or fail('mkdir');
   my ($here, $old) = ('.', '.host');
   must('pivot_root', 'pivot_root', $here, $old);
   chdir '/' or fail('chdir');
@@ -163,6 +168,8 @@ sub command {
   keep_only(0, 1, 2, @given);
   # Perl ignores floating point errors, and what is ignored stays so in the command.
   $SIG{FPE} = 'DEFAULT';
+  $SIG{$_} = 'DEFAULT' for @signals;
+  hold(0);
   exec { $command[0] } @command or fail("exec $command[0]");
 }
 
@@ -178,10 +185,12 @@ sub init {
   call('keyctl', 1, 0);
   build();
   drop_all();
+  hold(1);
   my $pid = fork();
   defined $pid or fail('fork');
   command() if $pid == 0;
   adopt($pid);
+  hold(0);
   filter();
   keep_only(fileno($statusIn));
   while ((my $ended = wait()) != -1) {

@@ -29,12 +29,14 @@ export interface SandboxSpec {
   readonly allowProcesses?: boolean;
   /** Size of the private /tmp, which is memory. Default 64 MiB. */
   readonly tmpBytes?: number;
-  /** Private writable memory, native memory included (RLIMIT_DATA). Default: without limit. */
+  /** Private writable memory (RLIMIT_DATA), native memory included, and hundreds of MiB that V8 only reserves. Default: no limit. */
   readonly memoryBytes?: number;
   /** Largest file that it may write. Default 1 GiB. */
   readonly fileBytes?: number;
   /** Descriptors open at once. Default 1,024. */
   readonly descriptors?: number;
+  /** Threads and processes at once, its own included; without effect for the host's root. Default 512. */
+  readonly threads?: number;
 }
 
 /** A spec with its defaults, checked. */
@@ -43,10 +45,11 @@ export type CheckedSandbox = Required<Omit<SandboxSpec, 'memoryBytes'>> & { read
 const MIB = 2 ** 20;
 const NUMBERS: Readonly<Record<string, { readonly min: number; readonly max: number; readonly standard?: number }>> = {
   tmpBytes: { min: 2 ** 16, max: 2 ** 40, standard: 64 * MIB },
-  // A Node that has just started has about 100 MiB of it.
-  memoryBytes: { min: 256 * MIB, max: 2 ** 48 },
+  // With less, V8 cannot reserve the room for its machine code.
+  memoryBytes: { min: 768 * MIB, max: 2 ** 48 },
   fileBytes: { min: 2 ** 12, max: 2 ** 48, standard: 1024 * MIB },
   descriptors: { min: 64, max: 2 ** 20, standard: 1024 },
+  threads: { min: 32, max: 2 ** 20, standard: 512 },
 };
 const FLAGS = ['required', 'permissions', 'allowAddons', 'allowProcesses'];
 const WORDS: Readonly<Record<string, readonly string[]>> = { network: ['none', 'host'], seccomp: ['required', 'if_available'] };
@@ -106,6 +109,7 @@ export function checkSandbox(spec: unknown): CheckedSandbox {
     memoryBytes: number('memoryBytes'),
     fileBytes: number('fileBytes')!,
     descriptors: number('descriptors')!,
+    threads: number('threads')!,
   };
 }
 
@@ -129,15 +133,16 @@ function checkGrant(place: string, path: unknown): void {
   if (path.length > PATH_LENGTH_MAX) throw invalid(place, `must not be longer than ${PATH_LENGTH_MAX} characters`, path);
   if (path === '/' || NEVER_GRANTED.some((folder) => isWithin(path, folder))) throw invalid(place, "would grant the host's processes, devices or all of its files", path);
   let real: string;
+  let isPlain: boolean;
   try {
     real = realpathSync(path);
-    const stats = lstatSync(path);
-    if (!stats.isFile() && !stats.isDirectory()) throw invalid(place, 'must be a file or a folder', path);
+    const stats = lstatSync(real);
+    isPlain = stats.isFile() || stats.isDirectory();
   } catch (cause) {
-    if (cause instanceof SpillwayError) throw cause;
     throw invalid(place, 'must exist and be reachable', path, cause);
   }
   if (real !== path) throw invalid(place, `must not lead over a symbolic link, which could be changed; name '${real}'`, path);
+  if (!isPlain) throw invalid(place, 'must be a file or a folder', path);
 }
 
 /** What can stand in a line of the launch plan and means one place only. */

@@ -1,8 +1,8 @@
 /**
  * Turns the command line of a process into one that runs it in a sandbox. Whoever starts processes calls this
  * one function and starts what it returns: stdio and the descriptors passed on are the command's own, the exit
- * code and signal too, and SIGTERM, SIGINT, SIGHUP, SIGQUIT and SIGUSR2 reach it. SIGKILL ends it and all
- * that it started before its exit is seen. SIGSTOP stops the outer process only; see sandboxedPid.
+ * code and signal too, and SIGTERM, SIGINT, SIGHUP, SIGQUIT and SIGUSR2 reach it. What a launcher cannot pass
+ * on has to name the right process: killSandboxed for SIGKILL, sandboxedPid for SIGSTOP.
  */
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
@@ -22,7 +22,10 @@ export interface SandboxedCommand {
   readonly args: readonly string[];
   /** All that the command sees of the environment. */
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Descriptors beyond 0, 1 and 2 that it keeps, by their numbers in the child. All others are closed. */
+  /**
+   * Descriptors beyond 0, 1 and 2 that it keeps, by their numbers in the child. All others are closed. One of a
+   * file grants that file for all that its user may do with it: /proc/self/fd opens it anew, also for writing.
+   */
   readonly fds?: readonly number[];
   /** Modules that it imports: the folder of each is shown, read-only, with the node_modules above it. */
   readonly modules?: readonly string[];
@@ -100,6 +103,19 @@ export function sandboxed(spec: SandboxSpec, target: SandboxedCommand, support: 
 export function sandboxedPid(launcherPid: number): number | undefined {
   const init = firstChild(launcherPid);
   return init === undefined ? undefined : firstChild(init);
+}
+
+/**
+ * Ends it and all that it has started, at once and before the launcher's exit is seen. (A launcher that is killed
+ * itself takes them along too, but its exit may be seen a moment before their end.)
+ */
+export function killSandboxed(launcherPid: number): void {
+  try {
+    process.kill(firstChild(launcherPid) ?? launcherPid, 'SIGKILL');
+  } catch (error) {
+    // It has ended already.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 function firstChild(pid: number): number | undefined {

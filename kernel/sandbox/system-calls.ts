@@ -75,6 +75,7 @@ const NUMBERS = {
   quotactl_fd: [443, 443],
   reboot: [169, 142],
   request_key: [249, 218],
+  rt_sigprocmask: [14, 135],
   seccomp: [317, 277],
   semget: [64, 190],
   setdomainname: [171, 162],

@@ -100,11 +100,15 @@ export class DrillAttempts {
         else if (outcome === 'indeterminate' || outcome === 'pending') sum.recovered++;
       }
     }
-    // One that was refused and yet handled is unexpected, and was not taken for all that.
-    sum.deadLettered = Math.max(0, this.#next - sum.refused - (sum.handled - sum.unexpected) - dropped);
+    sum.deadLettered = Math.max(0, this.missing(sum) - dropped);
     sum.shed = dropped + (mayBeLost ? sum.refused : 0);
     if (mayBeLost) sum.refused = 0;
     return sum;
+  }
+
+  /** Messages that were taken and are not known as handled. One that was refused and yet handled was not taken for all that. */
+  missing({ handled, unexpected }: Pick<LaneTally, 'handled' | 'unexpected'>): number {
+    return this.#next - this.of('refused') - (handled - unexpected);
   }
 }
 

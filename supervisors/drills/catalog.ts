@@ -1,9 +1,9 @@
 /** The drills that the supervisors bring along, by name. */
 import { SpillwayError } from '../../kernel/index.ts';
-import { exitDrill, hangDrill, memoryDrill, rejectDrill, throwDrill } from './crash-drills.ts';
+import { exitDrill, hangDrill, memoryDrill, rejectDrill, terminateDrill, throwDrill } from './crash-drills.ts';
 import type { Drill } from './drill.ts';
 import { ringFullDrill, slowConsumerDrill, telemetryFloodDrill } from './pressure-drills.ts';
-import { sigkillDrill, sigsegvDrill } from './signal-drills.ts';
+import { sigkillDrill, sigsegvDrill, sigstopDrill } from './signal-drills.ts';
 import { BLOCKED_MS, blockedApplicationDrill, clockJumpDrill } from './time-drills.ts';
 
 export const DRILLS: readonly Drill[] = [
@@ -11,9 +11,11 @@ export const DRILLS: readonly Drill[] = [
   rejectDrill,
   hangDrill,
   exitDrill,
+  terminateDrill,
   memoryDrill,
   sigkillDrill,
   sigsegvDrill,
+  sigstopDrill,
   ringFullDrill,
   telemetryFloodDrill,
   slowConsumerDrill,

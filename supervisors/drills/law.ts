@@ -2,8 +2,7 @@
  * The accounting law, read from shared memory: every message that came to an actor has come to one end, or
  * still waits (docs/reference/semantics.md, [S83]).
  */
-import { DEAD_LETTER_REASONS, LANES, SHED_REASONS, type Inspection, type Lane, type ThreadCounter } from '../../kernel/index.ts';
-import type { LaneTally } from './attempts.ts';
+import { DEAD_LETTER_REASONS, SHED_REASONS, type Inspection, type ThreadCounter } from '../../kernel/index.ts';
 
 /** One sentence for each actor whose counts do not add up. */
 export function lawBreaches({ threads }: Inspection): string[] {
@@ -25,15 +24,14 @@ const ENDS_UNHANDLED: readonly ThreadCounter[] = [...new Set<ThreadCounter>([...
  * under some reason. A message whose effect is in the ledger may have been in hand when its actor ended, and
  * is then counted as well; hence the latitude.
  * @param thread where the subject lives, and nobody else who loses messages
- * @param faultMessages told to the subject beside those of the load, and failed with
+ * @param missing messages that were taken and whose effect is nowhere
+ * @param recovered messages that nobody was told of as handled, and that were
  * @returns a sentence, if it does not add up
  */
-export function unexplained({ threads }: Inspection, thread: number, lanes: Readonly<Record<Lane, LaneTally>>, faultMessages: number): string[] {
+export function unexplained({ threads }: Inspection, thread: number, missing: number, recovered: number): string[] {
   const subject = threads.find(({ id }) => id === thread);
   if (subject === undefined) return [];
   const { counters } = subject;
   const counted = ENDS_UNHANDLED.reduce((sum, reason) => sum + counters[reason], counters.failed);
-  const missing = LANES.reduce((sum, lane) => sum + lanes[lane].deadLettered + (lane === 'telemetry' ? 0 : lanes[lane].shed), faultMessages);
-  const recovered = LANES.reduce((sum, lane) => sum + lanes[lane].recovered, 0);
   return counted >= missing && counted <= missing + recovered ? [] : [`${missing} messages ended without a handler, and ${counted} are counted as such`];
 }

@@ -23,7 +23,7 @@ function signalDrill({ name, hypothesis, signal, waits, options = {} }: SignalDr
     intensity: STAGE_INTENSITY,
     restartsExpected: 1,
     unavailable: () => (process.platform === 'win32' ? `there are no signals such as ${signal} on Windows.` : undefined),
-    hold: (run) => holdCrash(run, options, (stage) => send(stage, signal)),
+    hold: (run) => holdCrash(run, options, (stage) => send(stage, signal), 0),
   };
 }
 
@@ -48,4 +48,15 @@ export const sigsegvDrill = signalDrill({
   name: 'sigsegv',
   signal: 'SIGSEGV',
   hypothesis: 'A fault in native code ends one process and no other: it is started again like one that was killed.',
+});
+
+/** Ten times the interval at which a process says that it lives. */
+const SILENT_AFTER_MS = 500;
+
+export const sigstopDrill = signalDrill({
+  name: 'sigstop',
+  signal: 'SIGSTOP',
+  hypothesis: 'A process that stands still is noticed by its silence, ended and started again; it neither comes back later nor stays behind.',
+  waits: { backoffMs: STAGE_BACKOFF.minMs, detectionMs: SILENT_AFTER_MS },
+  options: { spec: { process: { silentAfterMs: SILENT_AFTER_MS } } },
 });
