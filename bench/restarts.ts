@@ -31,8 +31,8 @@ const CHILD = fileURLToPath(new URL('./restarts/child.ts', import.meta.url));
 const SPARE_MS = 60_000;
 /** What one round may take, its pause included. */
 const ROUND_MS = 3_000;
-/** What each of our places is to keep to, milliseconds at the 99th percentile. */
-const BOUNDS: Partial<Record<Way, number>> = { 'light actor': 1, 'thread, standby': 5, thread: 150, 'thread, compile cache': 150 };
+/** What each of our places is to keep to, milliseconds at the 99th percentile; the process has no model to load. */
+const BOUNDS: Partial<Record<Way, number>> = { 'light actor': 1, 'thread, standby': 5, thread: 150, 'thread, compile cache': 150, process: 2_000 };
 
 export async function run({ rounds = ROUNDS, print = () => {} }: { readonly rounds?: number | undefined; readonly print?: (line: string) => void } = {}): Promise<RestartsResult> {
   const ways: Partial<Record<Way, Report>> = {};

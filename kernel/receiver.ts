@@ -54,8 +54,9 @@ export class Receiver {
     hasWork: () => this.#host.queue.hasWork,
   };
   readonly #flight: FlightRecorder;
-  /** When the present turn has taken its first message. */
-  #turnMs: number | undefined;
+  /** When the last turn that took a message began to, in whole milliseconds modulo 2^32. */
+  #turnMs = 0;
+  #isNewTurn = true;
   #takenBy: ActorCell | undefined;
   #taken: Letter | undefined;
 
@@ -67,7 +68,7 @@ export class Receiver {
 
   /** What is taken from now on is taken at another time. */
   beginTurn(): void {
-    this.#turnMs = undefined;
+    this.#isNewTurn = true;
   }
 
   /**
@@ -144,13 +145,20 @@ export class Receiver {
       return undefined;
     }
     const letter = Letter.read(this.#host, lane, message, memory, offset, request);
-    if (!cell.isKernel) this.#flight.note(kind, length, letter.from, letter.to, lane, (this.#turnMs ??= this.#host.nowMs()));
+    const { isKernel } = cell;
+    if (!isKernel) {
+      if (this.#isNewTurn) {
+        this.#isNewTurn = false;
+        this.#turnMs = this.#host.nowMs() | 0;
+      }
+      this.#flight.note(kind, length, letter.from, letter.to, lane, this.#turnMs);
+    }
     if (redelivery !== undefined && lane === 'data') {
       redelivery.begin(letter);
       this.#take(cell, letter);
       return undefined;
     }
-    if (!cell.isKernel) this.#host.table.board.count(cell.place, ARRIVED);
+    if (!isKernel) this.#host.table.board.count(cell.place, ARRIVED);
     this.#takeIn(cell, letter);
     return undefined;
   }

@@ -55,7 +55,8 @@ export function lastMessages(block: ThreadBlock, nowMs: number, handling = block
   const running = handling === 0 ? undefined : messages.find(({ to }) => slotOf(to) === handling);
   return messages.map((recorded) => {
     const { isInHand, takenMs, ...shown } = recorded;
-    return { ...shown, ageMs: Math.max(0, nowMs - takenMs), inHand: isInHand || recorded === running };
+    // Both modulo 2^32, as a signed number.
+    return { ...shown, ageMs: Math.max(0, ((nowMs | 0) - takenMs) | 0), inHand: isInHand || recorded === running };
   });
 }
 

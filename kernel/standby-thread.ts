@@ -20,6 +20,9 @@ export type StandbyOrder = { readonly order: 'begin'; readonly boot: ThreadBoot 
 
 export type StandbyNews = { readonly news: 'ready' } | { readonly news: 'failed'; readonly message: string; readonly stack: string };
 
+/** The engine makes better code of a function, and takes its time for that, when it has been called a few times. */
+const REHEARSALS = 8;
+
 export async function standBy(): Promise<void> {
   assert(parentPort !== null, 'A standby entry runs in a worker thread.');
   const port = parentPort;
@@ -46,7 +49,7 @@ export async function standBy(): Promise<void> {
 
 async function rehearseAndPrepare(source: ActorSource): Promise<PreparedActor> {
   const definition = await loadDefinition(source);
-  await rehearse(definition);
+  for (let count = 0; count < REHEARSALS; count++) await rehearse(definition);
   return prepareDefinition(definition, source.args);
 }
 

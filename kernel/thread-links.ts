@@ -58,12 +58,18 @@ export class ThreadLinks {
   /** Links two threads in both directions, unless they are linked. */
   connect(from: number, to: number): void {
     // What an actor tells itself, or another on its thread, takes no link.
-    if (from === to || this.#linksOf(to)?.has(from) === true) return;
+    if (from === to || this.#areLinked(from, to)) return;
     const link: PeerLink = { peer: this.#addressAt(to), board: this.#boardAt(to), outbound: this.#lanesInto(to), inbound: this.#lanesInto(from) };
     sendItem(this.#applicationPort, { item: 'lanes', from, to, lanes: link.outbound });
     sendItem(this.#applicationPort, { item: 'lanes', from: to, to: from, lanes: link.inbound });
     this.#give(from, link);
     this.#give(to, reverseLink(link, { peer: this.#addressAt(from), board: this.#boardAt(from) }));
+  }
+
+  /** The guardian has no list of its links, so of two threads the other one is asked. */
+  #areLinked(from: number, to: number): boolean {
+    const [asked, peer] = to === GUARDIAN_THREAD ? [from, to] : [to, from];
+    return (asked === APPLICATION_THREAD && peer === GUARDIAN_THREAD) || this.#linksOf(asked)?.has(peer) === true;
   }
 
   #give(thread: number, link: PeerLink): void {

@@ -124,11 +124,16 @@ export class Children implements Iterable<Child> {
   /** @throws SpillwayError `child_exists` */
   add(spec: AnyChildSpec, backoff: Backoff, isForgotten: boolean): Child {
     const { id } = spec;
-    const former = this.#children.get(id);
-    if (former !== undefined) throw new SpillwayError('child_exists', `There already is a child '${id}', which is ${former.state}; terminate and delete it first.`, { details: { state: former.state } });
+    this.requireFree(id);
     const child = new Child(spec, this.#path === '' ? id : `${this.#path}/${id}`, ++this.#lastNumber, backoff, isForgotten);
     this.#children.set(id, child);
     return child;
+  }
+
+  /** @throws SpillwayError `child_exists` */
+  requireFree(id: string): void {
+    const former = this.#children.get(id);
+    if (former !== undefined) throw new SpillwayError('child_exists', `There already is a child '${id}', which is ${former.state}; terminate and delete it first.`, { details: { state: former.state } });
   }
 
   /** @throws SpillwayError `child_unknown` */

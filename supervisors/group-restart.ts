@@ -31,6 +31,8 @@ export class GroupRestart {
   readonly #options: GroupRestartOptions;
   #pending: Pending | undefined;
   #isRunning = false;
+  /** The members have not all been stopped yet since the last failure. */
+  #isGathering = false;
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: GroupRestartOptions) {
@@ -47,7 +49,15 @@ export class GroupRestart {
   /** Begins a restart because of the children that are in the state `restarting`. */
   begin(delayMs: number): void {
     this.#pending = { dueMs: this.#options.clock.monotonicMs() + delayMs };
+    this.#isGathering = true;
+    // Those that had ended come back, as with OTP; one that is terminated from now on does not.
+    for (const member of this.#members()) if (member.state === 'stopped') member.state = 'restarting';
     if (!this.#isRunning) void this.#run();
+  }
+
+  /** Whether the child is to be stopped for the sake of one that has failed, and has not been yet. */
+  isAboutToStop(child: Child): boolean {
+    return this.#isGathering && this.#members().includes(child);
   }
 
   /** Those that are restarted with a child that has failed. */
@@ -61,6 +71,9 @@ export class GroupRestart {
       const pending = this.#pending;
       if (pending === undefined || this.#options.isStopping()) break;
       await this.inTurn(() => this.#stopMembers());
+      // Another child may have failed meanwhile, with which more are to be stopped.
+      if (this.#isOver(pending)) continue;
+      this.#isGathering = false;
       await this.#until(pending.dueMs);
       if (this.#isOver(pending)) continue;
       await this.inTurn(() => this.#launchMembers(pending));

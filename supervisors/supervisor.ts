@@ -54,6 +54,8 @@ export class Supervisor {
   readonly #template: AnyChildSpec | undefined;
   #stopping = false;
   #gaveUp = false;
+  /** Whoever waits for the end of all children. */
+  readonly #whenAllEnded: (() => void)[] = [];
 
   constructor(options: SupervisorOptions) {
     const { flags, children } = options.setup;
@@ -87,7 +89,7 @@ export class Supervisor {
         try {
           await this.#startNew(spec);
         } catch (error) {
-          await this.shutdown(FOREVER_MS);
+          await this.#shutdownAll();
           throw error;
         }
       }
@@ -106,6 +108,7 @@ export class Supervisor {
       spec = this.#children.madeAfter(this.#template, given);
     }
     checkChildren([spec], this.#flags, this.path === '' ? 0 : this.path.split('/').length);
+    this.#children.requireFree((spec as AnyChildSpec).id);
     return this.#inTurn(() => this.#startNew(spec as AnyChildSpec));
   }
 
@@ -131,9 +134,9 @@ export class Supervisor {
   /** Starts a child again that has ended or was terminated. @throws SpillwayError `child_unknown`, `child_running`, `supervisor_dynamic`, `start_deadline`, or what kept it from starting */
   async restartChild(id: string): Promise<StartedChild> {
     this.#requireStatic('restartChild');
+    this.#requireStopped(id, 'restart');
     return this.#inTurn(() => {
-      const child = this.#children.get(id);
-      this.#requireStopped(child, 'restart');
+      const child = this.#requireStopped(id, 'restart');
       this.#requireOpen(id);
       return this.#launchOnce(child, () => {});
     });
@@ -142,10 +145,9 @@ export class Supervisor {
   /** Forgets a child that has ended or was terminated. @throws SpillwayError `child_unknown`, `child_running`, `supervisor_dynamic` */
   async deleteChild(id: string): Promise<void> {
     this.#requireStatic('deleteChild');
+    this.#requireStopped(id, 'delete');
     return this.#inTurn(() => {
-      const child = this.#children.get(id);
-      this.#requireStopped(child, 'delete');
-      this.#children.delete(child);
+      this.#children.delete(this.#requireStopped(id, 'delete'));
       return Promise.resolve();
     });
   }
@@ -302,11 +304,16 @@ export class Supervisor {
     }
     const { clock, log } = this.#options;
     const { restart = DEFAULT_CHILD.restart, significant = false } = child.spec;
-    const livedMs = clock.monotonicMs() - child.startedMs;
+    // It may have ended before anybody has heard that it was ready.
+    const livedMs = child.state === 'starting' ? 0 : clock.monotonicMs() - child.startedMs;
     const hasCrashed = exit.reason === 'crashed';
     if (hasCrashed) {
       child.lastError = exit.message;
       log.error('child failed', { child: child.name, reason: exit.message, stack: exit.stack });
+    }
+    if (!this.#stopping && this.#group?.isAboutToStop(child) === true) {
+      this.#leftBefore(child, exit, livedMs);
+      return;
     }
     if (!this.#stopping && (restart === 'permanent' || (restart === 'transient' && hasCrashed))) {
       this.#failed(child, exit, livedMs);
@@ -315,6 +322,14 @@ export class Supervisor {
     if (hasCrashed) this.#report(child, exit, livedMs, 'left');
     this.#settle(child, exit);
     if (!this.#stopping && significant) this.#considerShutdown();
+  }
+
+  /** It would have been stopped for the sake of a sibling that has failed, so it is no failure of its own, as with OTP. */
+  #leftBefore(child: Child, exit: ChildExit, livedMs: number): void {
+    const isTemporary = child.spec.restart === 'temporary';
+    if (exit.reason === 'crashed') this.#report(child, exit, livedMs, isTemporary ? 'left' : 'restarted');
+    if (isTemporary) this.#settle(child, exit);
+    else child.state = 'restarting';
   }
 
   /** A child is to be restarted, or could not be. */
@@ -331,25 +346,30 @@ export class Supervisor {
     const delayMs = child.backoff.nextDelayMs(livedMs);
     this.#report(child, exit, livedMs, 'restarted', delayMs);
     this.#options.log.warn('child will be restarted', { child: child.name, delayMs: Math.round(delayMs) });
-    if (this.#group === undefined) this.#options.after(delayMs, () => void this.#restartAlone(child));
+    const { life } = child;
+    if (this.#group === undefined) this.#options.after(delayMs, () => void this.#restartAlone(child, life));
     else this.#group.begin(delayMs);
   }
 
-  async #restartAlone(child: Child): Promise<void> {
-    // It may have been terminated while it waited.
-    if (child.state === 'restarting' && !this.#stopping) await this.#relaunch(child);
+  async #restartAlone(child: Child, life: number): Promise<void> {
+    // It may have been terminated while it waited, and have failed again in another life.
+    if (child.life === life && child.state === 'restarting' && !this.#stopping) await this.#relaunch(child);
   }
 
   /** Never rejects: a start that fails is a failure like any other. */
   async #relaunch(child: Child): Promise<void> {
+    const launching = this.#launch(child);
+    const { life } = child;
     try {
-      await this.#launch(child);
+      await launching;
     } catch (error) {
       child.lastError = (error as Error).message;
-      // It may have been told to stop meanwhile.
-      if (this.#stopping || child.state !== 'starting') return;
+      // It may have been told to stop meanwhile, and have begun another life.
+      if (this.#stopping || child.life !== life || child.state !== 'starting') return;
       const { code = '', message, stack = '' } = error as SpillwayError;
-      this.#failed(child, { reason: 'crashed', whileStarting: true, code, message, stack }, 0);
+      const exit: ChildExit = { reason: 'crashed', whileStarting: true, code, message, stack };
+      if (this.#group?.isAboutToStop(child) === true) this.#leftBefore(child, exit, 0);
+      else this.#failed(child, exit, 0);
     }
   }
 
@@ -369,19 +389,29 @@ export class Supervisor {
   }
 
   async #shutDown(code: string, message: string): Promise<void> {
-    await this.shutdown(FOREVER_MS);
+    await this.#shutdownAll();
     this.#options.onEnd?.({ reason: 'shutdown', whileStarting: false, code, message, stack: '' });
   }
 
   // ---- stopping -----------------------------------------------------------------------------------
 
-  /** Of a group that is restarted: its place stays, so that what waits for it is kept. One that had been terminated comes back, as with OTP. */
+  /** What makes native calls ends when it will, and its supervisor not before: its next life would find it there. */
+  async #shutdownAll(): Promise<void> {
+    if ((await this.shutdown(FOREVER_MS)).length === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#whenAllEnded.push(resolve);
+      this.#tellWhenAllEnded();
+    });
+  }
+
+  #tellWhenAllEnded(): void {
+    if (this.#whenAllEnded.length === 0 || [...this.#children].some(({ state }) => state !== 'stopped')) return;
+    for (const tell of this.#whenAllEnded.splice(0)) tell();
+  }
+
+  /** Of a group that is restarted: its place stays, so that what waits for it is kept. */
   async #stopSibling(child: Child): Promise<void> {
-    if (child.state === 'restarting') return;
-    if (child.state === 'stopped') {
-      child.state = 'restarting';
-      return;
-    }
+    if (child.state === 'restarting' || child.state === 'stopped') return;
     if (child.state === 'stopping') {
       await this.#stop(child, shutdownMsOf(child.spec));
       return;
@@ -399,9 +429,13 @@ export class Supervisor {
     if (child.state === 'stopped') return true;
     child.state = 'stopping';
     child.isLeaving = true;
-    child.isHeld = !(await this.#endLife(child, deadlineMs));
+    const { place } = child;
+    const ended = await this.#endLife(child, deadlineMs);
+    // Another call may have seen it end before, and it may have a new place since.
+    if (child.place !== place) return true;
+    child.isHeld = !ended;
     this.#end(child, undefined);
-    return !child.isHeld;
+    return ended;
   }
 
   #endLife({ spec, place }: Child, deadlineMs: number): Promise<boolean> {
@@ -416,9 +450,10 @@ export class Supervisor {
       return;
     }
     child.state = 'stopping';
-    void child.place!.stop(shutdownMsOf(child.spec)).then((ended) => {
+    const place = child.place!;
+    void place.stop(shutdownMsOf(child.spec)).then((ended) => {
       // Another call may have seen it end before.
-      if (child.state !== 'stopping') return;
+      if (child.place !== place || child.state !== 'stopping') return;
       child.isHeld = !ended;
       this.#end(child, exit);
     });
@@ -434,6 +469,7 @@ export class Supervisor {
     child.place = undefined;
     place?.remove(exit);
     if (child.isForgotten) this.#children.delete(child);
+    this.#tellWhenAllEnded();
   }
 
   // ---- refusals and reports ------------------------------------------------------------------------
@@ -447,8 +483,12 @@ export class Supervisor {
     if (this.#template !== undefined) throw new SpillwayError('supervisor_dynamic', `${call} is not for a supervisor with simple_one_for_one, whose children are forgotten when they end.`);
   }
 
-  #requireStopped({ name, state }: Child, what: string): void {
+  /** Asked before a turn is waited for, so that what is wrong is told at once, and again in turn. */
+  #requireStopped(id: string, what: string): Child {
+    const child = this.#children.get(id);
+    const { name, state } = child;
     if (state !== 'stopped') throw new SpillwayError('child_running', `Child ${name} is ${state}; terminate it before you ${what} it.`, { details: { state } });
+    return child;
   }
 
   #report(child: Child, exit: ChildExit, livedMs: number, decision: CrashReport['decision'], delayMs = 0): void {

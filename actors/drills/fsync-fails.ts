@@ -7,6 +7,7 @@ import { execFile, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { SpillwayError, siblingModule, systemClock } from '../../kernel/index.ts';
 import { DrillAttempts, EMPTY_TALLY, createSystem, drillCheck, type Drill, type DrillRecord, type DrillRun } from '../../supervisors/index.ts';
@@ -46,7 +47,7 @@ export const fsyncFailsDrill: Drill = {
 async function writtenBy(dir: string, { withFault, random, signal }: DrillRun): Promise<WriterLine[]> {
   const first = FIRST_FAILING + random.fork('fsync').int(FAILING_RANGE);
   const tracer = ['strace', '-f', '-qq', '--seccomp-bpf', '-o', '|cat >/dev/null', '-e', `trace=${CALLS}`, '-e', `inject=${CALLS}:error=EIO:when=${first}+`];
-  const module = new URL(siblingModule('storage-writer', import.meta.url)).pathname;
+  const module = fileURLToPath(siblingModule('storage-writer', import.meta.url));
   const node = [process.execPath, ...process.execArgv, module, dir, String(withFault ? FILES : FILES_WITHOUT_FAULT)];
   const [program, ...args] = withFault ? [...tracer, ...node] : node;
   try {

@@ -17,7 +17,7 @@ export interface WriterLine {
 const TRIES_AFTER_FAILURE = 3;
 
 /** @param files to store at the most */
-export async function writeFiles(dir: string, files: number, say: (line: WriterLine) => void): Promise<void> {
+async function writeFiles(dir: string, files: number, say: (line: WriterLine) => void): Promise<void> {
   const system = await createSystem({ logLevel: 'error' });
   try {
     const storage = await system.spawn(storageSpec('storage', { dir }), storageProtocol);

@@ -5,10 +5,10 @@ export interface MortalTask {
   readonly stamps?: Float64Array;
 }
 
-export default function mortalTask({ stamps }: MortalTask): number {
+export function mortalTask({ stamps }: MortalTask): number {
   if (stamps === undefined) return nowMs();
   stamps[0] = nowMs();
-  process.exit(1);
+  return process.exit(1);
 }
 
 /** Milliseconds of the machine's monotonic clock, the same on every thread. */

@@ -9,7 +9,7 @@ const SETTLE_MS = 300;
 
 export async function measurePiscina(rounds: number): Promise<Report> {
   const stamps = new Float64Array(new SharedArrayBuffer(8));
-  const pool = new Piscina({ filename: new URL('./mortal-task.ts', import.meta.url).href, minThreads: 1, maxThreads: 1, concurrentTasksPerWorker: 1 });
+  const pool = new Piscina({ filename: new URL('./mortal-task.ts', import.meta.url).href, name: 'mortalTask', minThreads: 1, maxThreads: 1, concurrentTasksPerWorker: 1 });
   await pool.run({} satisfies MortalTask);
   const restarts: Restart[] = [];
   let open = 0;

@@ -31,6 +31,8 @@ export interface VictimArgs {
 
 export const victim = defineActor({
   protocol: victimProtocol,
+  /** The codecs of what it tells of itself: they belong to the measuring and not to what is measured. */
+  prepare: () => (['faulted', 'released', 'ready'] as const).map((name) => witnessProtocol.message(name).request),
   start(context, args: VictimArgs) {
     const { clock } = context;
     const witness = context.ref(args.witness, witnessProtocol);

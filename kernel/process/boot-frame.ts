@@ -6,7 +6,7 @@
 import { SpscObserver, createSpscRing } from 'atomics-ring-buffer';
 import { deserialize, serialize } from 'node:v8';
 import type { ActorSource } from '../actor-source.ts';
-import { ACTOR_PLACE, threadOf, type Address } from '../address.ts';
+import { ACTOR_PLACE, type Address } from '../address.ts';
 import { Board } from '../board.ts';
 import type { DeliverySpec } from '../delivery.ts';
 import type { Lane } from '../lanes.ts';
@@ -89,9 +89,4 @@ export function linkFrom(image: LinkImage): PeerLink {
   new Board(board).entryBytes(ACTOR_PLACE).set(image.entry);
   // What lies in the rings that lead here is sent again; what lies in those that lead away the peer already has.
   return { peer: image.peer, board, inbound: rings(image.inbound, 'head'), outbound: rings(image.outbound, 'tail') };
-}
-
-/** What sorts the frames of a link from those of others. */
-export function linkNumber({ peer }: Pick<PeerLink, 'peer'>): number {
-  return threadOf(peer);
 }

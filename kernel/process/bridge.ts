@@ -15,11 +15,13 @@ import type { ChildProcess } from 'node:child_process';
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
-import { GUARDIAN_THREAD, slotOf, threadOf } from '../address.ts';
+import { GUARDIAN_THREAD, KERNEL_SLOT, slotOf, threadOf } from '../address.ts';
 import { Board, ENTRY_BYTES } from '../board.ts';
 import { linksOf, type LinkPort } from '../caretaker.ts';
 import { systemClock } from '../clock.ts';
+import { readTo } from '../envelope.ts';
 import { SpillwayError } from '../errors.ts';
+import { kernelProtocol } from '../kernel-protocol.ts';
 import { LANES } from '../lanes.ts';
 import { attachSender, type PeerLink } from '../link.ts';
 import { ThreadBlock, threadCapacity } from '../thread-block.ts';
@@ -29,6 +31,7 @@ import { launch } from './child-command.ts';
 import { INPUT_DESCRIPTOR, OUTPUT_DESCRIPTOR } from './descriptors.ts';
 import * as frames from './frames.ts';
 import { openPage, PageReader } from './life-page.ts';
+import type { Gate } from './lane-sender.ts';
 import { OutputRelay } from './output-relay.ts';
 import { PeerImages } from './peer-images.ts';
 import { DEFAULT_PROCESS, type CompleteProcessSpec } from './process-spec.ts';
@@ -43,6 +46,7 @@ const HELLO_BYTES_MAX = 4_096;
 const LAST_BYTES_MS = 1_000;
 /** How often a lane is looked at whose reader tells nobody that it makes room. */
 const PRESSED_MS = 1;
+const STOP_KIND = kernelProtocol.message('stop').kind;
 
 export class Bridge {
   readonly #data: BridgeData;
@@ -221,7 +225,10 @@ export class Bridge {
   #add(link: PeerLink): LinkImage {
     const thread = threadOf(link.peer);
     const producers = attachSender(link.outbound, new ThreadBlock(this.#data.boot.system, thread).doorbell);
-    this.#relay!.add(thread, link.inbound, producers);
+    const relay = this.#relay!;
+    // A thread that is told to stop finishes what waits in its lanes, so all of that goes first.
+    const stopsLast: Gate = (kind, memory, offset) => kind !== STOP_KIND || slotOf(readTo(memory, offset)) !== KERNEL_SLOT || relay.hasSentData;
+    relay.add(thread, link.inbound, producers, thread === GUARDIAN_THREAD ? { gate: stopsLast } : {});
     this.#peers!.add(thread, link.board);
     this.#links.push(link);
     return imageOf(link);

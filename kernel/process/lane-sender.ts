@@ -11,10 +11,13 @@
  * been taken there, and that never is more than the ring over there holds. Only a ring that had something in
  * it when its image was made is ahead of it by that much, and is held back until that was taken.
  */
-import { ABORT, BREAK, SpscConsumer, SpscObserver, recordBytes } from 'atomics-ring-buffer';
+import { ABORT, BREAK, SpscConsumer, SpscObserver, recordBytes, type SharedMemory } from 'atomics-ring-buffer';
 import { SpillwayError } from '../errors.ts';
 import { LANES, type Lane } from '../lanes.ts';
 import { PART, PART_BYTES, RECORD, type FrameWriter } from './frames.ts';
+
+/** Whether a record may be sent now; it and those behind it wait until it may. */
+export type Gate = (kind: number, memory: SharedMemory, offset: number) => boolean;
 
 /** A record of which a part was sent. */
 interface Begun {
@@ -28,6 +31,7 @@ export class LaneSender {
   readonly #lane: number;
   readonly #thread: number;
   readonly #start: number;
+  readonly #gate: Gate | undefined;
   /** Up to where the other side has taken what was in its ring before. */
   #ahead: number;
   /** Up to where records were sent. */
@@ -35,8 +39,9 @@ export class LaneSender {
   #sentBytes = 0;
   #begun: Begun | undefined;
 
-  /** @param taken up to where the other ring's reader had taken what was in it when this one was made after its image */
-  constructor(ring: SharedArrayBuffer, lane: Lane, thread: number, taken?: number) {
+  /** @param options `taken`: up to where the other ring's reader had taken what was in it when this one was made after its image */
+  constructor(ring: SharedArrayBuffer, lane: Lane, thread: number, { taken, gate }: { readonly taken?: number | undefined; readonly gate?: Gate | undefined } = {}) {
+    this.#gate = gate;
     this.#ring = new SpscConsumer(ring, { successorOf: new SpscObserver(ring).consumerIncarnation });
     this.#lane = LANES.indexOf(lane);
     this.#thread = thread;
@@ -66,7 +71,7 @@ export class LaneSender {
       const from = this.#sentTo;
       this.#sentTo = this.#ring.peek(
         (kind, offset, length) => {
-          if (left <= 0 || !this.#fits(length)) return ABORT;
+          if (left <= 0 || !this.#fits(length) || this.#gate?.(kind, this.#ring.memory, offset) === false) return ABORT;
           left -= this.#sendRecord(writer, kind, offset, length);
           return this.#begun === undefined ? undefined : BREAK;
         },

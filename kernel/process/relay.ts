@@ -13,13 +13,12 @@ import { LANES, type Lane } from '../lanes.ts';
 import { eachLane, type LinkBuffers, type LinkSender } from '../link.ts';
 import { RELEASED, type FrameWriter } from './frames.ts';
 import { LaneReceiver } from './lane-receiver.ts';
-import { LaneSender } from './lane-sender.ts';
+import { LaneSender, type Gate } from './lane-sender.ts';
 
 /** Bytes of the lanes of all links in one turn. */
 const CONTROL_BYTES = 1024 * 1024;
 const DATA_BYTES = 64 * 1024;
 const TELEMETRY_BYTES = 16 * 1024;
-/** Links that a process may have: as many as there are threads. */
 type Lanes<End> = Readonly<Record<Lane, End>>;
 
 interface RelayedLink {
@@ -41,12 +40,12 @@ export class Relay {
   /**
    * @param rings whose records go to the other side
    * @param producers of the rings into which records from there go
-   * @param taken of the rings over there; see LaneSender
+   * @param options `taken`: of the rings over there; see LaneSender. `gate`: of the control lane
    */
-  add(thread: number, rings: LinkBuffers, producers: LinkSender, taken?: (lane: Lane) => number): void {
+  add(thread: number, rings: LinkBuffers, producers: LinkSender, { taken, gate }: { readonly taken?: (lane: Lane) => number; readonly gate?: Gate | undefined } = {}): void {
     const link: RelayedLink = {
       thread,
-      senders: eachLane((lane) => new LaneSender(rings[lane], lane, thread, taken?.(lane))),
+      senders: eachLane((lane) => new LaneSender(rings[lane], lane, thread, { taken: taken?.(lane), gate: lane === 'control' ? gate : undefined })),
       receivers: eachLane((lane) => new LaneReceiver(producers[lane])),
     };
     // The place of a thread that has gone may be another's now, and nothing comes from the former one any more.
@@ -63,6 +62,11 @@ export class Relay {
     return false;
   }
 
+  /** Whether all data that have come were sent. */
+  get hasSentData(): boolean {
+    return !this.#links.some(({ senders }) => senders.data.hasMore);
+  }
+
   /** Whether the other side may wait for room here, of which nobody tells. */
   get isPressed(): boolean {
     return this.#links.some(({ receivers }) => receivers.control.isPressed || receivers.data.isPressed || receivers.telemetry.isPressed);
@@ -75,16 +79,17 @@ export class Relay {
   /** Sends a turn's worth, and says what was taken here. */
   pump(): void {
     const writer = this.#writer;
-    if (!writer.isBlocked) {
-      this.#send('control', CONTROL_BYTES);
-      this.#send('data', DATA_BYTES);
-      this.#send('telemetry', TELEMETRY_BYTES);
-    }
+    // Before the answers: who is answered may count on the room that his ask has taken.
     for (const { thread, receivers } of this.#links) {
       for (let lane = 0; lane < LANES.length; lane++) {
         const position = receivers[LANES[lane]!].unreported;
         if (position !== undefined) writer.word(RELEASED, lane, thread, position);
       }
+    }
+    if (!writer.isBlocked) {
+      this.#send('control', CONTROL_BYTES);
+      this.#send('data', DATA_BYTES);
+      this.#send('telemetry', TELEMETRY_BYTES);
     }
     writer.flush();
   }

@@ -24,7 +24,7 @@
 export const SANDBOX_FAILED = 125;
 
 /** Exit code when the command could not be executed in a sandbox that was built. */
-export const COMMAND_FAILED = 127;
+const COMMAND_FAILED = 127;
 
 export const LAUNCHER_SCRIPT = String.raw`
 use strict;
@@ -39,7 +39,7 @@ for (split /\n/, $plan) {
 }
 my @given = split /,/, $one{fds};
 my ($child, @early, $isCommand);
-sub fail { my $why = "$!"; syswrite STDERR, "spillway sandbox: $_[0]: $why\n"; exit ($isCommand ? 127 : 125) }
+sub fail { my $why = "$!"; syswrite STDERR, "spillway sandbox: $_[0]: $why\n"; exit ($isCommand ? ${COMMAND_FAILED} : ${SANDBOX_FAILED}) }
 # The arguments themselves and no copies, because some calls write into them.
 sub call { return syscall($sys{$_[0]}, @_[1 .. $#_]) }
 sub must { my $got = syscall($sys{$_[1]}, @_[2 .. $#_]); fail($_[0]) if $got == -1; return $got }
@@ -179,7 +179,7 @@ sub init {
   # The outer process holds the other end: if it has ended already, no signal will tell.
   my $bits = '';
   vec($bits, fileno($aliveOut), 1) = 1;
-  select($bits, undef, undef, 0) and exit 125;
+  select($bits, undef, undef, 0) and exit ${SANDBOX_FAILED};
   must('dumpable', 'prctl', 4, 0, 0, 0, 0);
   must('setsid', 'setsid');
   call('keyctl', 1, 0);

@@ -114,7 +114,7 @@ export function checkSandbox(spec: unknown): CheckedSandbox {
 }
 
 /** Whether a path is a folder or lies in it; both absolute and normal. */
-export function isWithin(path: string, folder: string): boolean {
+function isWithin(path: string, folder: string): boolean {
   return path === folder || path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
 }
 

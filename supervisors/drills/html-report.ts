@@ -98,8 +98,8 @@ function restSection({ checks, restarts, before, after }: DrillReport): string {
 }
 
 function footer({ machine }: DrillReport): string {
-  const { cpu, cores, memoryBytes, system, node, v8, commit } = machine;
-  const parts = [cpu, `${cores} cores`, `${(memoryBytes / 2 ** 30).toFixed(1)} GiB`, system, `Node ${node}`, `V8 ${v8}`, ...(commit === undefined ? [] : [`commit ${commit}`])];
+  const { cpu, cores, memoryBytes, system, node, v8, version, commit } = machine;
+  const parts = [cpu, `${cores} cores`, `${(memoryBytes / 2 ** 30).toFixed(1)} GiB`, system, `Node ${node}`, `V8 ${v8}`, `Spillway ${version}`, ...(commit === undefined ? [] : [`commit ${commit}`])];
   return `<footer>${escaped(parts.join(', '))}</footer>`;
 }
 

@@ -73,6 +73,6 @@ export class Lookout {
     const detectedMs = since(this.#detectedMs ?? this.#restartedMs);
     const moments = { detectedMs, notReadyMs: since(this.#notReadyMs), restartedMs: since(this.#restartedMs), readyMs: since(this.#readyMs) };
     if (detectedMs !== undefined && moments.restartedMs !== undefined) moments.detectedMs = Math.min(detectedMs, moments.restartedMs);
-    return Object.fromEntries(Object.entries(moments).filter(([, atMs]) => atMs !== undefined)) as DrillTimeline;
+    return Object.fromEntries(Object.entries(moments).filter(([, atMs]) => atMs !== undefined));
   }
 }

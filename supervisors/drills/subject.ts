@@ -38,8 +38,8 @@ export const subject = defineActor<SubjectSpec, SubjectArgs>({
       handlers: {
         urgent: ({ number }) => acknowledge('control', number),
         work: ({ number }) => (serviceMs === 0 ? acknowledge('data', number) : served().then(() => acknowledge('data', number))),
-        post: ({ number }) => (serviceMs === 0 ? note('data', number) : served().then(() => note('data', number))) as Promise<void>,
-        line: ({ number }) => note('telemetry', number) as Promise<void>,
+        post: ({ number }) => (serviceMs === 0 ? note('data', number) : served().then(() => note('data', number))),
+        line: ({ number }) => note('telemetry', number),
         fail({ how }) {
           ledger.tell('fault', { atMs: clock.monotonicMs() });
           return failBy(how);

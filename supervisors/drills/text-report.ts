@@ -37,7 +37,7 @@ export function renderText(report: DrillReport): string {
     `restarts      ${restarts.total} of ${restarts.expected} expected; the intensity permits ${restarts.intensity} in ${restarts.periodMs / 1_000} s to each run`,
     `left over     ${RESOURCE_NAMES.map((name) => `${wordOf(name)} ${before[name] ?? 'unknown'} → ${after[name] ?? 'unknown'}`).join(', ')}`,
     `checks        ${report.checks.filter(({ failed }) => failed === 0).length} of ${report.checks.length} held in every run`,
-    `machine       ${machine.cpu}, ${machine.cores} cores, ${machine.system}, Node ${machine.node}${machine.commit === undefined ? '' : `, commit ${machine.commit}`}`,
+    `machine       ${machine.cpu}, ${machine.cores} cores, ${machine.system}, Node ${machine.node}, Spillway ${machine.version}${machine.commit === undefined ? '' : `, commit ${machine.commit}`}`,
   ];
   return `${lines.join('\n')}\n`;
 }

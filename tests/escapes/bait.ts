@@ -37,6 +37,8 @@ export interface Bait {
   /** Descriptors that were left open for the child and not granted: a secret file and a folder. */
   readonly leakedFile: number;
   readonly leakedFolder: number;
+  /** Passed on as granted: a file that is open for reading. */
+  readonly passedFile: number;
 }
 
 export interface LaidBait extends Bait {
@@ -48,6 +50,7 @@ export interface LaidBait extends Bait {
 /** Numbers that Node does not come to by itself: inside, one of its own pipes would be there instead. */
 const LEAKED_FILE = 70;
 const LEAKED_FOLDER = 71;
+const PASSED_FILE = 72;
 
 /** An entry of `stdio` at a number above 2: 'ignore' opens nothing there. */
 export type Leak = 'ignore' | number;
@@ -65,7 +68,7 @@ export async function layBait(packageRoot: string): Promise<LaidBait> {
   };
   const [outside, readable, writable] = [folder('outside'), folder('readable'), folder('writable')];
   const put = (path: string, text: string): void => writeFileSync(path, text);
-  for (const name of ['secret.txt', 'to-spoil.txt', 'to-delete.txt', 'to-move.txt', 'linked.txt']) put(join(outside, name), secret);
+  for (const name of ['secret.txt', 'to-spoil.txt', 'to-delete.txt', 'to-move.txt', 'linked.txt', 'passed.txt']) put(join(outside, name), secret);
   put(join(outside, 'module.cjs'), `module.exports = '${secret}';`);
   put(join(outside, 'module.mjs'), `export const secret = '${secret}';`);
   put(join(outside, 'preload.cjs'), `globalThis.preloaded = '${secret}';`);
@@ -105,7 +108,8 @@ export async function layBait(packageRoot: string): Promise<LaidBait> {
   const victim = await startVictim(secret);
   const file = openSync(join(outside, 'secret.txt'), 'r');
   const directory = openSync(outside, 'r');
-  const leaks: Leak[] = [...Array.from({ length: LEAKED_FILE - 3 }, () => 'ignore' as const), file, directory];
+  const passed = openSync(join(outside, 'passed.txt'), 'r');
+  const leaks: Leak[] = [...Array.from({ length: LEAKED_FILE - 3 }, () => 'ignore' as const), file, directory, passed];
 
   return {
     secret, root, readable, writable, outside, packageRoot, tcp4, tcp6, socketPath, grantedSocketPath, abstractName, sharedMemory, leaks,
@@ -117,13 +121,13 @@ export async function layBait(packageRoot: string): Promise<LaidBait> {
     http: portOf(http),
     leakedFile: LEAKED_FILE,
     leakedFolder: LEAKED_FOLDER,
+    passedFile: PASSED_FILE,
     async remove(): Promise<void> {
       for (const server of [...servers, http]) server.close();
       http.closeAllConnections();
       udp.close();
       dns.close();
-      closeSync(file);
-      closeSync(directory);
+      for (const fd of [file, directory, passed]) closeSync(fd);
       victim.kill('SIGKILL');
       if (victim.exitCode === null && victim.signalCode === null) await once(victim, 'exit');
       rmSync(root, { recursive: true, force: true });

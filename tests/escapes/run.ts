@@ -24,7 +24,7 @@ const notRun: string[] = [];
 if (options.node !== '26') tables.push({ title: `Node ${process.version}`, rows: await runNodeProbes(process.execPath) });
 if (options.node !== '24') {
   const node = await obtainNode26(NPM_DEADLINE_MS);
-  if ('path' in node) tables.push({ title: 'Node v26', rows: await runNodeProbes(node.path) });
+  if ('path' in node) tables.push({ title: `Node v${node.version}`, rows: await runNodeProbes(node.path) });
   else notRun.push(`Node 26: ${node.reason}`);
 }
 tables.push({ title: 'System calls', rows: await runSystemCallProbes() });

@@ -85,7 +85,7 @@ async function nodeOutcomes(node: string, setting: Setting): Promise<Map<string,
   try {
     const spec: SandboxSpec = { read: [bait.readable], write: [bait.writable], permissions: setting === 'both', tmpBytes: 8 * 2 ** 20 };
     // Of the environment only what is harmless is for the child; NODE_OPTIONS is what must be left out.
-    const launch = setting === 'outside' ? { command: node, args, env } : sandboxed(spec, { command: node, args, env: { NODE_OPTIONS: env.NODE_OPTIONS }, modules: [CHILD] });
+    const launch = setting === 'outside' ? { command: node, args, env } : sandboxed(spec, { command: node, args, env: { NODE_OPTIONS: env.NODE_OPTIONS }, modules: [CHILD], fds: [bait.passedFile] });
     const outcomes = (await lines(launch, leaks)).map((line) => JSON.parse(line) as Outcome);
     return new Map(outcomes.map((outcome) => [outcome.name, outcome]));
   } finally {

@@ -35,6 +35,8 @@ const PARTS = 8;
 const WARM_UP_PART = 0.2;
 const WARM_UP_MIN = 20;
 const WARM_UP_MAX = 500;
+/** Of restarts that take no new thread as many again: the young generations of the threads that stay grow for some ten thousand. */
+const LIGHT_WARM_UP_MAX = 12_000;
 /** How long one restart may take, on a machine that has much else to do. */
 const RESTART_MS = 60_000;
 const ASK_MS = 10_000;
@@ -57,7 +59,8 @@ const ENDS: Readonly<Record<Placement, readonly EndHow[]>> = {
 /** @param onProgress called with the restarts that were made, warm-up included, and how many there will be */
 export async function restarts(placement: Restartable, count: number, onProgress: (made: number, of: number) => void = () => {}): Promise<RestartsReport> {
   const before = await settled();
-  const warmUp = Math.min(WARM_UP_MAX, Math.max(WARM_UP_MIN, Math.ceil(count * WARM_UP_PART)));
+  const isLight = placement === 'inline' || placement === 'pool';
+  const warmUp = isLight ? Math.min(LIGHT_WARM_UP_MAX, count) : Math.min(WARM_UP_MAX, Math.max(WARM_UP_MIN, Math.ceil(count * WARM_UP_PART)));
   const subject = placement === 'bare' ? bareSubject() : await actorSubject(placement);
   const samples: Resources[] = [];
   const failures: string[] = [];

@@ -1,5 +1,157 @@
-/** stub */
-import { restarts, type Restartable } from './restarts.ts';
-const r = await restarts(process.argv[2] as Restartable, Number(process.argv[3]));
-for (const s of [r.before, ...r.samples, r.after]) console.log(JSON.stringify(s));
-console.log(r.perRestartMs, r.failures);
+/**
+ * `npm run soak -- [run|restarts] [options]`: for hours what the tests do for seconds. `run` is a system at full load
+ * with a fault every second; `restarts` ends actors of each placement by the thousand. Both look for what is left.
+ *
+ * What is found is printed on standard output; standard error is the log of the system, which tells of every fault.
+ */
+import './compile-cache.ts';
+import { parseArgs } from 'node:util';
+import { RESTARTABLE, restarts, type Restartable, type RestartsReport } from './restarts.ts';
+import type { Resources } from './resources.ts';
+import { soak, type SoakProgress, type SoakReport } from './soak.ts';
+import { COUNTED, MEMORY, THRESHOLDS_IN_WORDS, growthOf } from './thresholds.ts';
+
+const USAGE = `Usage: npm run soak -- [run] [--minutes M] [--seed S] [--json]
+       npm run soak -- restarts [--placement inline|pool|thread|process|bare|all] [--count N] [--json]
+
+  run        a system at full load with a fault every second, which are drawn by seed
+  restarts   N restarts of an actor of each placement; 'bare' are Node workers without this package
+
+  --minutes M     length of the run; default 60
+  --seed S        repeats the choice of faults; default: drawn, and printed
+  --count N       restarts of each placement; default 10,000
+  --placement P   default all
+  --json          the report as one JSON line
+
+Exit code 1 if something leaks, hangs, is lost or does not add up. It leaks if not:
+  ${THRESHOLDS_IN_WORDS}
+
+Examples:
+  npm run soak -- --minutes 5 --seed 7 2>soak.log
+  npm run soak -- restarts --placement thread --count 1000`;
+
+const MINUTE_MS = 60_000;
+const HIGHEST_SEED = 2 ** 31;
+const CLEAR_LINE = '\r\u001B[K';
+
+interface Options {
+  readonly what: 'run' | 'restarts';
+  readonly minutes: number;
+  readonly seed: number;
+  readonly count: number;
+  readonly placements: readonly Restartable[];
+  readonly json: boolean;
+}
+
+function parsed(): Options {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      minutes: { type: 'string', default: '60' },
+      seed: { type: 'string' },
+      count: { type: 'string', default: '10000' },
+      placement: { type: 'string', default: 'all' },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) {
+    console.log(USAGE);
+    process.exit(0);
+  }
+  const [what = 'run', ...more] = positionals;
+  if ((what !== 'run' && what !== 'restarts') || more.length > 0) throw new Error(`There is no soak '${positionals.join(' ')}'.`);
+  const minutes = Number(values.minutes);
+  if (!(minutes > 0 && minutes < Infinity)) throw new Error(`--minutes takes a number above zero; got '${values.minutes}'.`);
+  const seed = values.seed === undefined ? Math.floor(Math.random() * HIGHEST_SEED) : Number(values.seed);
+  if (!Number.isSafeInteger(seed)) throw new Error(`--seed takes an integer; got '${values.seed}'.`);
+  const count = Number(values.count);
+  if (!(Number.isSafeInteger(count) && count > 0)) throw new Error(`--count takes a positive integer; got '${values.count}'.`);
+  const placements = values.placement === 'all' ? RESTARTABLE : RESTARTABLE.filter((placement) => placement === values.placement);
+  if (placements.length === 0) throw new Error(`--placement takes one of ${RESTARTABLE.join(', ')}, all; got '${values.placement}'.`);
+  return { what, minutes, seed, count, placements, json: values.json };
+}
+
+const megabytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+const percent = (part: number): string => `${part >= 0 ? '+' : ''}${(part * 100).toFixed(1)} %`;
+
+function tableOf(before: Resources, samples: readonly Resources[], after: Resources): string[] {
+  const [start, end] = [samples[0] ?? before, samples.at(-1) ?? after];
+  const row = (name: string, cells: readonly string[]): string => `  ${name.padEnd(22)}${cells.map((cell) => cell.padStart(13)).join('')}`;
+  return [
+    row('', ['before', 'start', 'end', 'growth', 'closed']),
+    ...[...COUNTED, 'binaryDescriptors' as const].map((name) => row(name, [before[name], start[name], end[name], end[name] - start[name], after[name]].map(String))),
+    ...MEMORY.map((name) => row(name, [...[before, start, end].map((resources) => megabytes(resources[name])), percent(growthOf(samples.map((sample) => sample[name])).total), megabytes(after[name])])),
+  ];
+}
+
+function verdict(complaints: readonly string[]): string[] {
+  return complaints.length === 0 ? ['  passed'] : complaints.map((complaint) => `  FAILED: ${complaint}`);
+}
+
+function restartsLines({ placement, restarts: made, perRestartMs, before, samples, after, failures }: RestartsReport): string[] {
+  return [`# ${made.toLocaleString('en')} restarts of placement ${placement}, ${perRestartMs.toFixed(2)} ms each`, ...tableOf(before, samples, after), ...verdict(failures)];
+}
+
+function soakLines({ seed, minutes, works, faults, restarts: made, recoveriesMs, quietMoments, before, samples, after, violations }: SoakReport): string[] {
+  const told = (tally: Readonly<Record<string, number>>): string => Object.entries(tally).map(([name, times]) => `${name} ${times.toLocaleString('en')}`).join(', ');
+  const sorted = recoveriesMs.toSorted((a, b) => a - b);
+  const at = (part: number): string => (sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? 0).toFixed(0);
+  return [
+    `# soak of ${minutes} minutes with seed ${seed}`,
+    `  work    ${told(works)}`,
+    `  faults  ${told(faults)}; ${made} restarts; back after p50 ${at(0.5)}, p99 ${at(0.99)}, at most ${at(1)} ms`,
+    `  ${quietMoments} quiet moments, ${samples.length} judged`,
+    ...tableOf(before, samples.map(({ resources }) => resources), after),
+    ...verdict(violations),
+  ];
+}
+
+/** A live line on a terminal; elsewhere a line now and then. */
+function progressOf(json: boolean): (line: string, atMs: number) => void {
+  let nextMs = 0;
+  return (line, atMs) => {
+    if (json) return;
+    if (process.stdout.isTTY) {
+      process.stdout.write(`${CLEAR_LINE}${line}`);
+    } else if (atMs >= nextMs) {
+      nextMs = (Math.floor(atMs / MINUTE_MS) + 1) * MINUTE_MS;
+      console.log(line);
+    }
+  };
+}
+
+function lineOf({ atMs, resources, works, faults, violations }: SoakProgress): string {
+  const { threads, processes, descriptors, applicationHeapBytes, guardianHeapBytes, rssBytes } = resources;
+  return `${(atMs / MINUTE_MS).toFixed(1)} min: ${works.toLocaleString('en')} works, ${faults} faults, ${violations} violations; heaps ${megabytes(applicationHeapBytes)} and ${megabytes(guardianHeapBytes)}, rss ${megabytes(rssBytes)}, ${threads} threads, ${processes} processes, ${descriptors} descriptors`;
+}
+
+async function main(): Promise<void> {
+  let options: Options;
+  try {
+    options = parsed();
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${USAGE}`);
+    process.exit(2);
+  }
+  const { what, json } = options;
+  const show = progressOf(json);
+  const beginMs = performance.now();
+  const tell = (report: object, lines: readonly string[], complaints: readonly string[]): void => {
+    if (process.stdout.isTTY && !json) process.stdout.write(CLEAR_LINE);
+    console.log(json ? JSON.stringify(report) : lines.join('\n'));
+    if (complaints.length > 0) process.exitCode = 1;
+  };
+  if (what === 'run') {
+    if (!json) console.log(`seed ${options.seed}`);
+    const report = await soak({ ...options, onSample: (progress) => show(lineOf(progress), progress.atMs) });
+    tell({ soak: 'run', ...report }, soakLines(report), report.violations);
+    return;
+  }
+  for (const placement of options.placements) {
+    const report = await restarts(placement, options.count, (made, of) => show(`${placement}: ${made} of ${of}`, performance.now() - beginMs));
+    tell({ soak: 'restarts', ...report }, restartsLines(report), report.failures);
+  }
+}
+
+await main();

@@ -3,7 +3,7 @@ import { siege } from '../kernel/delivery/siege.ts';
 import type { Report, Watch } from './run.ts';
 
 /** Kills of one system; each round begins with a new one. */
-const ROUND = 100;
+const ROUND = 25;
 
 export async function redelivery(count: number, watch: Watch, firstSeed = 1): Promise<Report> {
   const figures: Record<string, number> = { 'first seed': firstSeed, kills: 0 };

@@ -3,6 +3,15 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import { evidence, type Probe } from '../probe.ts';
 
+function isWritable(path: string): boolean {
+  try {
+    fs.accessSync(path, fs.constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 export const FILE_PROBES: readonly Probe[] = [
   { name: 'read a file outside', expected: 'denied', run: ({ outside }) => fs.readFileSync(join(outside, 'secret.txt'), 'utf8') },
   { name: 'read /etc/passwd', expected: 'denied', run: () => evidence(fs.readFileSync('/etc/passwd', 'utf8').includes('root'), 'users') },
@@ -22,7 +31,7 @@ export const FILE_PROBES: readonly Probe[] = [
   { name: 'write in a folder granted for reading', expected: 'denied', run: ({ readable }) => fs.writeFileSync(join(readable, 'inside.txt'), 'spoilt') },
   { name: 'change the mode of a file granted for reading', expected: 'denied', run: ({ readable }) => fs.chmodSync(join(readable, 'inside.txt'), 0o777) },
   { name: 'change the times of a file granted for reading', expected: 'denied', run: ({ readable }) => fs.utimesSync(join(readable, 'inside.txt'), 1, 1) },
-  { name: "write in the package's own code", expected: 'denied', run: ({ packageRoot }) => fs.closeSync(fs.openSync(join(packageRoot, 'kernel/index.ts'), 'r+')) },
+  { name: "write in the package's own code", expected: 'denied', impossible: ({ packageRoot }) => (isWritable(join(packageRoot, 'kernel/index.ts')) ? undefined : 'this user may not, outside'), run: ({ packageRoot }) => fs.closeSync(fs.openSync(join(packageRoot, 'kernel/index.ts'), 'r+')) },
   { name: 'watch a folder outside', expected: 'denied', run: ({ outside }) => fs.watch(outside).close() },
   { name: 'fill the disk by /tmp', expected: 'denied', run: () => { try { fs.writeFileSync('/tmp/spillway-escapes-large', Buffer.alloc(16 * 2 ** 20)); } finally { fs.unlinkSync('/tmp/spillway-escapes-large'); } } },
   { name: 'read what was granted', expected: { accepted: 'It was granted.' }, run: ({ readable }) => fs.readFileSync(join(readable, 'inside.txt'), 'utf8') },

@@ -38,8 +38,8 @@ export const HOST_PROBES: readonly Probe[] = [
   { name: "the host's name", expected: 'denied', run: ({ hostname }) => evidence(os.hostname() === hostname, hostname) },
   { name: "the user's name and home", expected: 'denied', run: () => os.userInfo().homedir },
   { name: "the host's network addresses", expected: 'denied', run: () => evidence(Object.keys(os.networkInterfaces()).length > 0, 'interfaces') },
-  { name: "the kernel's release", expected: { accepted: 'uname(2) tells it to everyone.' }, run: () => os.release() },
-  { name: 'size of memory and load', expected: { accepted: 'sysinfo(2) tells it to everyone.' }, run: () => os.totalmem() },
+  { name: "the kernel's release", expected: { accepted: 'Everyone is told by uname(2).' }, run: () => os.release() },
+  { name: 'size of memory and load', expected: { accepted: 'Everyone is told by sysinfo(2).' }, run: () => os.totalmem() },
   {
     name: 'leave a core dump',
     expected: 'denied',
@@ -53,7 +53,12 @@ export const HOST_PROBES: readonly Probe[] = [
   { name: 'open a leaked descriptor by /proc/self/fd', expected: 'denied', run: ({ leakedFile }) => fs.readFileSync(`/proc/self/fd/${leakedFile}`, 'utf8') },
   { name: 'open a leaked descriptor by /dev/fd', expected: 'denied', run: ({ leakedFile }) => fs.readFileSync(`/dev/fd/${leakedFile}`, 'utf8') },
   { name: 'walk out from a leaked folder', expected: 'denied', run: ({ leakedFolder }) => fs.readFileSync(`/proc/self/fd/${leakedFolder}/secret.txt`, 'utf8') },
-  { name: 'find any descriptor beyond its own', expected: 'denied', run: () => evidence(fs.readdirSync('/proc/self/fd').some((fd) => { try { return fs.readlinkSync(join('/proc/self/fd', fd)).includes('/outside'); } catch { return false; } }), 'a descriptor') },
+  { name: 'find any descriptor that was not passed on', expected: 'denied', run: () => evidence(fs.readdirSync('/proc/self/fd').some((fd) => { try { return /outside(?!\/passed)/.test(fs.readlinkSync(join('/proc/self/fd', fd))); } catch { return false; } }), 'a descriptor') },
+  {
+    name: 'open a descriptor that was passed on for reading anew for writing',
+    expected: { accepted: 'A descriptor of a file grants the file. The runtime passes on pipes and a page of its own; a file is granted by its path.' },
+    run: ({ passedFile }) => open(`/proc/self/fd/${passedFile}`, 'r+'),
+  },
   { name: 'a secret in the environment', expected: 'denied', run: ({ secret }) => evidence(process.env['BAIT_SECRET'] === secret, secret) },
   { name: 'code in front of its own by NODE_OPTIONS', expected: 'denied', run: ({ secret }) => evidence((globalThis as { preloaded?: string }).preloaded === secret, secret) },
 ];

@@ -122,6 +122,8 @@ export const puppet: ActorDefinition<PuppetSpec, PuppetArgs | undefined> = defin
 });
 
 /** The same with a small mailbox of its own, which takes messages out of the lanes. */
+/** For a thread that delivers at least once. */
+export const puppetWithoutStash = defineActor<PuppetSpec, PuppetArgs | undefined>({ ...puppet, stashCapacity: 0 });
 export const puppetWithMailbox = defineActor<PuppetSpec, PuppetArgs | undefined>({ ...puppet, mailbox: { capacity: 8 } });
 
 /** Each of these is refused when it is spawned: marks the wrong way round, and a key that there is not. */

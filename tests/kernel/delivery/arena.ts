@@ -13,7 +13,8 @@ const none = { properties: {} } as const;
 
 export const arenaProtocol = defineProtocol('arena', {
   open: { lane: 'control', request: { properties: { delivery: {}, dataBytes: { type: 'uint32' } } }, reply: none },
-  kill: { lane: 'control', request: none, reply: none },
+  /** Answered with what the thread has left; see remains.ts. */
+  kill: { lane: 'control', request: none, reply: { properties: { remains: {} } } },
   close: { lane: 'control', request: none, reply: none },
 });
 
@@ -30,10 +31,14 @@ export const root = defineActor({
   start({ host }, _args: undefined) {
     let sieged: HostedThread | undefined;
     let isOpen = true;
+    let onEnd = (): void => {};
     const start = async (): Promise<void> => {
       while (isOpen) {
         try {
-          await host!.start(sieged!, () => void start());
+          await host!.start(sieged!, () => {
+            onEnd();
+            void start();
+          });
           return;
         } catch {
           // Killed before it had started.
@@ -49,8 +54,11 @@ export const root = defineActor({
           return {};
         },
         async kill() {
+          // Also where it had not started, so that its end is told to nobody but who waits for its start.
+          let remains = host!.remains(sieged!);
+          onEnd = () => void (remains = host!.remains(sieged!));
           await host!.kill(sieged!, 'killed', 'killed by the siege');
-          return {};
+          return { remains: JSON.parse(JSON.stringify(remains)) as unknown };
         },
         async close() {
           isOpen = false;

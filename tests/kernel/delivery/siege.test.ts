@@ -8,4 +8,5 @@ test.each(['at_least_once', 'at_most_once'] as const)('%s holds for an actor who
   expect(figures['lives']).toBeGreaterThan(5);
   if (guarantee === 'at_least_once') expect(figures['begun again']).toBeGreaterThan(0);
   else expect(figures['begun again']).toBe(0);
+  expect(figures['last messages shown']).toBeGreaterThan(0);
 });

@@ -18,7 +18,7 @@ export class SmallSystem {
   readonly #keeper: ActorRef<typeof keeperProtocol.spec>;
 
   static async create(): Promise<SmallSystem> {
-    const application = new Application({ root: { module: module('./actors/keeper.ts'), export: 'keeper' }, maxThreads: 8, logLevel: 'error' });
+    const application = new Application({ root: { module: module('./actors/keeper.ts'), export: 'keeper' }, maxThreads: 32, logLevel: 'error' });
     await application.started();
     return new SmallSystem(application);
   }

@@ -166,7 +166,7 @@ describe('the list of reasons', () => {
       return subject;
     },
     async poisoned() {
-      const subject = await stage.thread({ delivery: { guarantee: 'at_least_once', maxRedeliveries: 0 } });
+      const subject = await stage.thread({ export: 'puppetWithoutStash', delivery: { guarantee: 'at_least_once', maxRedeliveries: 0 } });
       const sender = await stage.spawn(stage.north);
       await stage.link(sender, subject);
       await sender.ask(subject, 'fail', { code: '' });

@@ -16,6 +16,8 @@ export interface ModelArgs {
   /** Its `start` fails. */
   readonly failsToStart?: boolean;
   readonly prepareMs?: number;
+  /** A listener of its thread's exit throws. */
+  readonly throwsAtExit?: boolean;
 }
 
 interface Model {
@@ -37,8 +39,13 @@ export const model = defineActor({
   discard({ journal, preparedOn }) {
     note(journal, `discarded ${preparedOn}`);
   },
-  start(context, { failsToStart = false }: ModelArgs, { preparedOn, journal }) {
+  start(context, { failsToStart = false, throwsAtExit = false }: ModelArgs, { preparedOn, journal }) {
     if (failsToStart) throw new Error('cannot start');
+    if (throwsAtExit) {
+      process.on('exit', () => {
+        throw new Error('from a listener');
+      });
+    }
     return {
       handlers: {
         where: () => ({ preparedOn, livesOn: threadId, incarnation: context.incarnation }),

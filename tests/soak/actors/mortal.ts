@@ -1,5 +1,5 @@
 /** An actor for long runs: it works, and ends in every way there is when it is told. Nothing here takes memory for long. */
-import { defineActor, defineProtocol } from '../../../kernel/index.ts';
+import { defineActor, defineProtocol, type ActorDefinition } from '../../../kernel/index.ts';
 
 export const mortalProtocol = defineProtocol('mortal', {
   /** Which life this is, and the process that it is lived in. */
@@ -13,8 +13,8 @@ export const mortalProtocol = defineProtocol('mortal', {
   numbers: { request: { properties: { count: { type: 'uint32' } } }, stream: { properties: { number: { type: 'uint32' } } } },
   /** Asks the actor with that name to echo. */
   relay: { request: { properties: { name: { type: 'string' } } }, reply: { properties: {} } },
-  /** Writes so many lines to the log. */
-  chatter: { request: { properties: { lines: { type: 'uint32' } } } },
+  /** What may be lost. */
+  trivia: { lane: 'telemetry', request: { properties: { text: { type: 'string' } } } },
   /** What does not wait behind data. */
   urgent: { lane: 'control', request: { properties: {} }, reply: { properties: { incarnation: { type: 'uint32' } } } },
   /** Ends this life. */
@@ -26,14 +26,22 @@ export type EndHow = 'throw' | 'reject' | 'exception' | 'exit' | 'loop';
 
 const RELAY_MS = 10_000;
 
-export const mortal = defineActor<MortalSpec, undefined>({
-  protocol: mortalProtocol,
-  start(context) {
-    return {
+/** Counted over all lives, where the actor has its thread to itself. */
+export const LEDGER_COUNTERS = ['notes'] as const;
+
+export const mortal = mortalOf(undefined);
+/** Counts the notes that it has handled. */
+export const ledger = mortalOf(LEDGER_COUNTERS);
+
+function mortalOf(counters: typeof LEDGER_COUNTERS | undefined): ActorDefinition<MortalSpec, undefined> {
+  return defineActor({
+    protocol: mortalProtocol,
+    ...(counters === undefined ? {} : { counters }),
+    start: (context) => ({
       handlers: {
         life: () => ({ incarnation: context.incarnation, pid: process.pid }),
         echo: ({ text }) => ({ text }),
-        note: () => {},
+        note: () => void (counters !== undefined && context.counters.add('notes')),
         sum: ({ values }) => ({ sum: values.reduce((sum, value) => sum + value, 0) }),
         *numbers({ count }) {
           for (let number = 0; number < count; number++) yield { number };
@@ -43,9 +51,7 @@ export const mortal = defineActor<MortalSpec, undefined>({
           await other.ask('echo', { text: context.name }, { deadlineMs: RELAY_MS });
           return {};
         },
-        chatter({ lines }) {
-          for (let line = 0; line < lines; line++) context.log.debug('a line of a flood', { line });
-        },
+        trivia: () => {},
         urgent: () => ({ incarnation: context.incarnation }),
         end({ how }) {
           switch (how) {
@@ -67,6 +73,6 @@ export const mortal = defineActor<MortalSpec, undefined>({
           }
         },
       },
-    };
-  },
-});
+    }),
+  });
+}

@@ -10,9 +10,10 @@ const BLOCKED_MS = 2_000;
 const RUNS = 2;
 
 const drills = DRILLS.map((drill) => (drill.name === 'blocked-application' ? blockedApplicationDrill(BLOCKED_MS) : drill));
-const cases = drills.flatMap((drill) => drill.placements.map((placement): [string, Placement, Drill] => [drill.name, placement, drill]));
+/** Each where it is held by default, and one of them everywhere. */
+const cases = drills.flatMap((drill) => (drill.name === 'throw' ? drill.placements : drill.placements.slice(0, 1)).map((placement): [string, Placement, Drill] => [drill.name, placement, drill]));
 
-describe('each drill passes, wherever its subject is placed', () => {
+describe('each drill passes', () => {
   test.each(cases)('%s on %s', async (_, placement, drill) => {
     const report = await runDrill(drill, { runs: RUNS, seed: 20_261, placement });
     expect(report).toMatchObject({ verdict: 'passed', reasons: [], leaked: {}, runsDone: RUNS });

@@ -13,7 +13,7 @@ function sabotaged(sabotage: (behaviour: Subject, context: ActorContext) => Subj
   return defineActor<SubjectSpec, SubjectArgs>({
     ...subject,
     async start(context, args) {
-      const behaviour = (await subject.start(context, args)) as Subject;
+      const behaviour = await subject.start(context, args);
       return context.incarnation === 1 ? behaviour : sabotage(behaviour, context);
     },
   });
@@ -58,7 +58,7 @@ export const frail = sabotaged((behaviour, context) => ({
 export const unreliable = defineActor<SubjectSpec, SubjectArgs>({
   ...subject,
   async start(context, args) {
-    const behaviour = (await subject.start(context, args)) as Subject;
+    const behaviour = await subject.start(context, args);
     return { ...behaviour, handlers: { ...behaviour.handlers, urgent: () => acknowledgement(context) } };
   },
 });

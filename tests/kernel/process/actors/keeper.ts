@@ -1,5 +1,5 @@
 /** The root of a small system for tests: it starts threads and processes as it is told, restarts them as told, and reports their ends. */
-import { defineActor, defineProtocol, type HostedThread, type ThreadExit, type ThreadSpec } from '../../../../kernel/index.ts';
+import { SpillwayError, defineActor, defineProtocol, type HostedThread, type ThreadExit, type ThreadSpec } from '../../../../kernel/index.ts';
 
 const end = {
   properties: { name: { type: 'string' }, reason: { type: 'string' }, code: { type: 'string' }, message: { type: 'string' }, incarnation: { type: 'int32' } },
@@ -30,7 +30,15 @@ export const keeper = defineActor<typeof keeperProtocol.spec, undefined>({
     const start = (entry: Kept): Promise<unknown> => host.start(entry.thread, (exit) => onExit(entry, exit));
     const onExit = (entry: Kept, { reason, code, message }: ThreadExit): void => {
       entry.ends.push({ name: entry.thread.spec.name, reason, code, message, incarnation: entry.thread.incarnation });
-      if (entry.restarts-- > 0) setTimeout(() => void start(entry), 1);
+      if (entry.restarts-- > 0) setTimeout(() => void startAgain(entry), 1);
+    };
+    /** A life may also end while it starts. */
+    const startAgain = async (entry: Kept): Promise<void> => {
+      try {
+        await start(entry);
+      } catch (error) {
+        onExit(entry, { reason: 'crashed', whileStarting: true, code: (error as SpillwayError).code, message: (error as Error).message, stack: '' });
+      }
     };
     return {
       handlers: {

@@ -7,6 +7,8 @@ export const outcastProtocol = defineProtocol('outcast', {
   pid: { request: nothing, reply: { properties: { pid: { type: 'uint32' }, incarnation: { type: 'int32' } } } },
   /** Sends its own process a signal, in the middle of a handler. */
   signal: { request: { properties: { name: { type: 'string' } } } },
+  /** As `signal`, for who asks. */
+  signalled: { request: { properties: { name: { type: 'string' } } }, reply: nothing },
   exit: { request: { properties: { code: { type: 'int32' } } } },
   abort: { request: nothing },
   /** Takes so much memory and touches all of it. */
@@ -23,7 +25,6 @@ export const outcastProtocol = defineProtocol('outcast', {
   environment: { request: nothing, reply: { properties: { names: { elements: { type: 'string' } } } } },
   /** Spawns light actors, whose entries the board shows. */
   spawn: { request: { properties: { count: { type: 'uint32' } } }, reply: { properties: {} } },
-  shout: { request: { properties: { characters: { type: 'uint32' } } }, reply: nothing },
 });
 
 const light = defineActor<typeof outcastProtocol.spec, undefined>({
@@ -44,6 +45,10 @@ export const outcast = defineActor<typeof outcastProtocol.spec, undefined>({
         pid: () => ({ pid: process.pid, incarnation: context.incarnation }),
         signal({ name }) {
           process.kill(process.pid, name);
+        },
+        signalled({ name }) {
+          process.kill(process.pid, name);
+          return {};
         },
         exit({ code }) {
           process.exit(code);
@@ -75,10 +80,6 @@ export const outcast = defineActor<typeof outcastProtocol.spec, undefined>({
         environment: () => ({ names: Object.keys(process.env) }),
         spawn({ count }) {
           for (let index = 0; index < count; index++) context.spawn(light, undefined, { name: `light ${index}` });
-          return {};
-        },
-        shout({ characters }) {
-          process.stderr.write('x'.repeat(characters));
           return {};
         },
       },
