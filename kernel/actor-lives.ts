@@ -154,7 +154,7 @@ export class ActorLives {
     const suspended = this.#host.table.suspend(this.#cell, reason);
     this.#released = new Promise((resolve) => {
       const timer = this.#host.after(releaseMs, resolve);
-      void suspended.then(() => {
+      void suspended.finally(() => {
         timer.cancel();
         resolve();
       });

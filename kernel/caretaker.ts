@@ -11,7 +11,7 @@ import { ActorCell } from './actor-cell.ts';
 import { CellContext, type ContextHost } from './actor-context.ts';
 import type { ActorRef } from './actor-ref.ts';
 import { mailboxOf } from './actor-table.ts';
-import { isIgnored, type ActorDefinition, type Behaviour, type StopReason } from './actor.ts';
+import { isIgnored, type Behaviour, type StopReason } from './actor.ts';
 import { GUARDIAN_THREAD, KERNEL_SLOT, addressOf, threadOf, type Address } from './address.ts';
 import type { DeadLetter } from './dead-letters.ts';
 import { SpillwayError } from './errors.ts';

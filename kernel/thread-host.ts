@@ -225,7 +225,7 @@ export class ThreadHost {
     hosted.worker = worker;
     hearLastWord(channel.port1, (exitCode) => {
       // With nobody ready to go on there is nothing to gain.
-      if (this.#tools.isReady?.(hosted.spec) === true) this.#onEnd(hosted, worker, exitCode);
+      if (this.isReady(hosted)) this.#onEnd(hosted, worker, exitCode);
     });
     return new Promise((resolve, reject) => {
       hosted.onStarted = (started) => {
@@ -298,6 +298,11 @@ export class ThreadHost {
   registerName(name: string, address: Address): void {
     this.#requireFreeName(name);
     this.#directory.register(name, address);
+  }
+
+  /** Whether a thread stands by that could lead its next life at once. */
+  isReady(thread: HostedThread): boolean {
+    return this.#tools.isReady?.(thread.spec) === true;
   }
 
   /** Gives up the thread's place: it will not be started again, and those who talk to it are told. */

@@ -97,7 +97,8 @@ export class GroupRestart {
   async #stopMembers(): Promise<void> {
     for (const member of this.#members().toReversed()) {
       if (this.#options.isStopping()) return;
-      await this.#options.stop(member);
+      // The one that had failed may have been terminated meanwhile; then those beside it go on.
+      if (this.#members().includes(member)) await this.#options.stop(member);
     }
   }
 

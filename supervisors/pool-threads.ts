@@ -43,6 +43,8 @@ export class PoolThreads {
   readonly #options: PoolThreadsOptions;
   readonly #places = new Map<number, PoolPlace>();
   #threads: Promise<readonly PoolThread[]> | undefined;
+  /** The same once they are up. */
+  #started: readonly PoolThread[] = [];
   #supervisor: Supervisor | undefined;
   #lastNumber = 0;
 
@@ -95,25 +97,24 @@ export class PoolThreads {
     const supervisor = this.#options.supervise(POOL, children, (thread) => this.#lost(thread));
     this.#supervisor = supervisor;
     await supervisor.start();
-    return children.map(({ id }) => {
+    this.#started = children.map(({ id }): PoolThread => {
       const address = supervisor.placeOfChild(id)?.address;
       if (address === undefined) throw new SpillwayError('actor_start_failed', 'A thread of the pool has ended while the others started.');
       const host = this.#options.context.ref(address, poolHostProtocol);
       return { name: `${POOL}/${id}`, address, host, children: new Set() };
     });
+    return this.#started;
   }
 
   /** A thread has crashed, and those that lived there with it. */
   #lost(name: string): void {
-    void this.#threads?.then((threads) => {
-      const thread = threads.find((candidate) => candidate.name === name);
-      for (const number of thread?.children ?? []) this.#places.get(number)?.threadLost();
-    }, () => {});
+    const thread = this.#started.find((candidate) => candidate.name === name);
+    for (const number of thread?.children ?? []) this.#places.get(number)?.threadLost();
   }
 
   #removed(number: number): void {
     this.#places.delete(number);
-    void this.#threads?.then((threads) => threads.forEach(({ children }) => children.delete(number)), () => {});
+    for (const { children } of this.#started) children.delete(number);
   }
 }
 
@@ -132,6 +133,8 @@ class PoolPlace implements ChildPlace {
   #thread: PoolThread | undefined;
   #address: Address | undefined;
   #onExit: ((exit: ChildExit) => void) | undefined;
+  /** How often it was told to end; a start that waits for its thread looks whether it is still wanted. */
+  #ends = 0;
 
   constructor(options: PoolPlaceOptions) {
     this.#options = options;
@@ -143,7 +146,9 @@ class PoolPlace implements ChildPlace {
 
   async start(onExit: (exit: ChildExit) => void): Promise<Started> {
     const { context, number, source, name, thread } = this.#options;
+    const ends = this.#ends;
     this.#thread ??= await thread();
+    if (this.#ends !== ends) throw new SpillwayError('actor_start_failed', `Actor ${name} was told to end before its thread was up.`);
     const { module, export: exported, args } = source;
     const request = { child: number, module, export: exported, name, ...(args === undefined ? {} : { args }), ...(this.#address === undefined ? {} : { address: this.#address }) };
     // From here on its end may be told, even before the answer that says that it has begun.
@@ -175,6 +180,7 @@ class PoolPlace implements ChildPlace {
   }
 
   remove(exit: ChildExit | undefined): void {
+    this.#ends++;
     this.#options.onRemoved();
     const { number: child } = this.#options;
     const notice = { child, hasCrashed: exit?.reason === 'crashed', message: exit?.message ?? '' };
@@ -193,6 +199,7 @@ class PoolPlace implements ChildPlace {
   }
 
   async #end(deadlineMs: number): Promise<void> {
+    this.#ends++;
     const { number: child } = this.#options;
     try {
       await this.#thread?.host.ask('end', { child, deadlineMs }, { deadlineMs: Math.min(FOREVER_MS, deadlineMs + MARGIN_MS) });

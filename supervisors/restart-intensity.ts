@@ -7,7 +7,7 @@
 export class RestartIntensity {
   readonly #intensity: number;
   readonly #periodMs: number;
-  #restartsMs: number[] = [];
+  readonly #restartsMs: number[] = [];
 
   constructor(intensity: number, periodMs: number) {
     this.#intensity = intensity;
@@ -27,7 +27,9 @@ export class RestartIntensity {
     return this.#restartsMs.length;
   }
 
+  /** From the front, where the oldest are: a supervisor may permit a great many. */
   #forget(nowMs: number): void {
-    this.#restartsMs = this.#restartsMs.filter((atMs) => atMs >= nowMs - this.#periodMs);
+    const first = this.#restartsMs.findIndex((atMs) => atMs >= nowMs - this.#periodMs);
+    this.#restartsMs.splice(0, first < 0 ? this.#restartsMs.length : first);
   }
 }

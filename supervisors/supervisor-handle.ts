@@ -52,7 +52,7 @@ export class SupervisorHandle {
     try {
       return this.#started(await this.#change('startChild', { spec }));
     } catch (error) {
-      if (error instanceof SpillwayError) throw error;
+      if (error instanceof SpillwayError && error.code !== 'value_refused') throw error;
       throw new SpillwayError('spec_invalid', `The child spec cannot be sent: ${(error as Error).message}`, { cause: error });
     }
   }

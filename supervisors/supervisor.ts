@@ -54,6 +54,8 @@ export class Supervisor {
   readonly #template: AnyChildSpec | undefined;
   #stopping = false;
   #gaveUp = false;
+  /** Settled when the first children are up, or have failed to. Never rejects. */
+  #started: Promise<void> | undefined;
   /** Whoever waits for the end of all children. */
   readonly #whenAllEnded: (() => void)[] = [];
 
@@ -84,16 +86,9 @@ export class Supervisor {
   /** Starts the children of its setup from left to right. @throws what kept one of them from starting; those before it have been stopped then */
   async start(): Promise<void> {
     if (this.#template !== undefined) return;
-    await this.#inTurn(async () => {
-      for (const spec of this.#options.setup.children) {
-        try {
-          await this.#startNew(spec);
-        } catch (error) {
-          await this.#shutdownAll();
-          throw error;
-        }
-      }
-    });
+    const starting = this.#inTurn(() => this.#startFirst());
+    this.#started = starting.catch(() => {});
+    await starting;
   }
 
   /**
@@ -211,9 +206,21 @@ export class Supervisor {
 
   // ---- starting -----------------------------------------------------------------------------------
 
-  /** Where siblings are restarted together, changes wait for each other. */
+  /** Changes wait until the first children are up, and for each other where siblings are restarted together. */
   #inTurn<T>(change: () => Promise<T>): Promise<T> {
-    return this.#group === undefined ? change() : this.#group.inTurn(change);
+    if (this.#group !== undefined) return this.#group.inTurn(change);
+    return this.#started === undefined ? change() : this.#started.then(change);
+  }
+
+  async #startFirst(): Promise<void> {
+    for (const spec of this.#options.setup.children) {
+      try {
+        await this.#startNew(spec);
+      } catch (error) {
+        await this.#shutdownAll();
+        throw error;
+      }
+    }
   }
 
   async #startNew(spec: AnyChildSpec): Promise<StartedChild> {
@@ -337,7 +344,7 @@ export class Supervisor {
     const nowMs = this.#options.clock.monotonicMs();
     if (!this.#intensity.permits(nowMs)) {
       this.#report(child, exit, livedMs, 'gave_up');
-      this.#settle(child, exit);
+      this.#end(child, exit);
       void this.#giveUp(child);
       return;
     }

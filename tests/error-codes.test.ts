@@ -15,6 +15,7 @@ const HANDED_CODES: Readonly<Record<string, string>> = {
   'kernel/failure.ts': 'the code that another thread threw, brought back as it was',
   'kernel/waiting-sends.ts': 'typed KernelErrorCode',
   'kernel/streams.ts': 'typed KernelErrorCode',
+  'kernel/process/process-worker.ts': 'the code that the bridge has found',
   'kernel/thread-host.ts': 'the code that the start of an actor threw, or actor_start_failed',
   'actors/inference/gguf/parser.ts': 'typed InferenceErrorCode',
   'actors/storage/sqlite-connection.ts': 'typed StorageErrorCode',

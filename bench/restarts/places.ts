@@ -4,14 +4,13 @@ import { Application } from '../../kernel/index.ts';
 import type { Report, Way } from './task.ts';
 import { benchProtocol, type WitnessTask } from './witness.ts';
 
-/** So long after its last restart the machine is at rest, and a thread stands by again that is to. */
+/** So long after its last restart the machine is at rest. */
 const PAUSE_MS = 50;
-const STANDBY_PAUSE_MS = 600;
 const SPARE_MS = 60_000;
 
 const PLACES: Partial<Record<Way, Omit<WitnessTask, 'rounds'>>> = {
   'light actor': { module: moduleOf('nursery'), export: 'nursery', pauseMs: PAUSE_MS, thread: {} },
-  'thread, standby': { module: moduleOf('victim'), export: 'victim', pauseMs: STANDBY_PAUSE_MS, thread: { standby: 1 } },
+  'thread, standby': { module: moduleOf('victim'), export: 'victim', pauseMs: PAUSE_MS, thread: { standby: 1 } },
   thread: { module: moduleOf('victim'), export: 'victim', pauseMs: PAUSE_MS, thread: {} },
   'thread, compile cache': { module: moduleOf('victim'), export: 'victim', pauseMs: PAUSE_MS, thread: {} },
   process: { module: moduleOf('victim'), export: 'victim', pauseMs: PAUSE_MS, thread: { process: {} } },

@@ -13,11 +13,12 @@ export interface WitnessTask {
   readonly module: string;
   readonly export: string;
   readonly rounds: number;
-  /** Before each round: the machine comes to rest, and a thread that stands by gets ready. */
+  /** Before each round, once a thread stands by if there is to be one: the machine comes to rest. */
   readonly pauseMs: number;
   readonly thread: Readonly<Record<string, unknown>>;
 }
 
+const LOOK_MS = 5;
 /** How long one restart may take at the most. */
 const RESTART_MS = 30_000;
 
@@ -81,6 +82,7 @@ class Bench {
     this.#open = 0;
     this.#lost = 0;
     for (let round = 0; round < rounds; round++) {
+      while (thread['standby'] !== undefined && !this.#host.isReady(hosted)) await this.#pause(LOOK_MS);
       await this.#pause(pauseMs);
       restarts.push(await this.#restart(victim));
     }

@@ -33,5 +33,7 @@ export function unexplained({ threads }: Inspection, thread: number, missing: nu
   if (subject === undefined) return [];
   const { counters } = subject;
   const counted = ENDS_UNHANDLED.reduce((sum, reason) => sum + counters[reason], counters.failed);
-  return counted >= missing && counted <= missing + recovered ? [] : [`${missing} messages ended without a handler, and ${counted} are counted as such`];
+  if (counted >= missing && counted <= missing + recovered) return [];
+  const reasons = ['failed' as const, ...ENDS_UNHANDLED].flatMap((reason) => (counters[reason] === 0 ? [] : [`${reason} ${counters[reason]}`]));
+  return [`${missing} messages ended without a handler, and ${counted} are counted as such: ${reasons.join(', ')}`];
 }

@@ -159,7 +159,6 @@ export class Stage {
     await this.#orAbort('everything that was asked had ended', this.load.stop());
     await this.#orAbort('the ledger had everything', this.subject.ask('settle', {}, { deadlineMs: ASK_MS }));
     await this.until('the system was ready and quiet', () => system.readiness().ready && this.#isQuiet(), () => this.lookout.look());
-    await this.#settled();
     const saidMs: number[] = [];
     const tallies: [Lane, LaneTally][] = [];
     for (const [index, lane] of LANES.entries()) {
@@ -172,15 +171,14 @@ export class Stage {
     const decidedMs = (await system.crashReports()).find(({ child }) => child === SUBJECT)?.restartsMs.at(-1);
     if (decidedMs !== undefined) this.lookout.noteDecided(decidedMs);
     const timeline: DrillTimeline = this.#run.withFault ? this.lookout.timeline(Math.max(faultMs, ...saidMs)) : {};
-    return { timeline, lanes, restarts, checks: [...this.#checks, ...this.#commonChecks(lanes, restarts, expected)] };
+    return { timeline, lanes, restarts, checks: [...this.#checks, ...(await this.#commonChecks(lanes, restarts, expected))] };
   }
 
-  #commonChecks(lanes: Readonly<Record<Lane, LaneTally>>, restarts: number, { restartsExpected, faultMessages = 1 }: Expected): DrillCheck[] {
+  async #commonChecks(lanes: Readonly<Record<Lane, LaneTally>>, restarts: number, { restartsExpected, faultMessages = 1 }: Expected): Promise<DrillCheck[]> {
     const over = (key: keyof LaneTally): number => LANES.reduce((sum, lane) => sum + lanes[lane][key], 0);
     const { incarnation } = this.system.thread(LEDGER);
-    const inspection = this.system.inspect();
     const missing = LANES.reduce((sum, lane) => sum + this.load.attempts[lane].missing(lanes[lane]), this.#run.withFault ? faultMessages : 0);
-    const breaches = [...lawBreaches(inspection), ...unexplained(inspection, this.#thread, missing, over('recovered'))];
+    const breaches = await this.#breaches(missing, over('recovered'));
     return [
       drillCheck('no acknowledged message is lost', over('lost') === 0, over('lost')),
       drillCheck('nothing is handled that was said not to be', over('unexpected') === 0, over('unexpected')),
@@ -192,9 +190,14 @@ export class Stage {
     ];
   }
 
-  /** Counts are shown a moment late, those of a process a little more; what never adds up is found by the check. */
-  async #settled(): Promise<void> {
-    for (let waitedMs = 0; waitedMs < SETTLE_MS && lawBreaches(this.system.inspect()).length > 0; waitedMs += LOOK_MS) await pause(LOOK_MS);
+  /** Counts are shown a moment late, those of a process a little more; what never adds up is a breach. */
+  async #breaches(missing: number, recovered: number): Promise<string[]> {
+    for (let waitedMs = 0; ; waitedMs += LOOK_MS) {
+      const inspection = this.system.inspect();
+      const breaches = [...lawBreaches(inspection), ...unexplained(inspection, this.#thread, missing, recovered)];
+      if (breaches.length === 0 || waitedMs >= SETTLE_MS) return breaches;
+      await pause(LOOK_MS);
+    }
   }
 
   #isQuiet(): boolean {

@@ -62,7 +62,7 @@ export class PuppetSupervisor {
   readonly reports: CrashReport[] = [];
   readonly places = new Map<string, PuppetPlace>();
   end: ChildExit | undefined;
-  #timers: { readonly atMs: number; readonly run: () => void }[] = [];
+  readonly #timers = new Set<{ readonly atMs: number; readonly run: () => void }>();
 
   constructor(flags: Partial<SupervisorFlags>, children: readonly AnyChildSpec[], random = (): number => 0.5) {
     this.supervisor = new Supervisor({
@@ -78,8 +78,8 @@ export class PuppetSupervisor {
       log: { debug: silent, info: silent, warn: silent, error: silent },
       after: (delayMs, run) => {
         const timer = { atMs: this.clock.monotonicMs() + delayMs, run };
-        this.#timers.push(timer);
-        return { cancel: () => void (this.#timers = this.#timers.filter((other) => other !== timer)) };
+        this.#timers.add(timer);
+        return { cancel: () => void this.#timers.delete(timer) };
       },
       report: (report) => this.reports.push(report),
       onEnd: (exit) => (this.end = exit),
@@ -107,8 +107,8 @@ export class PuppetSupervisor {
 
   /** Lets pass what is left until all that is timed has fallen due, and runs it in no order. */
   async advanceAll(): Promise<void> {
-    const due = this.#timers;
-    this.#timers = [];
+    const due = [...this.#timers];
+    this.#timers.clear();
     this.clock.advance(Math.max(0, ...due.map(({ atMs }) => atMs - this.clock.monotonicMs())));
     for (const { run } of due) run();
     await this.settle();
@@ -119,9 +119,9 @@ export class PuppetSupervisor {
     const endMs = this.clock.monotonicMs() + ms;
     await this.settle();
     for (;;) {
-      const due = this.#timers.filter(({ atMs }) => atMs <= endMs).toSorted((a, b) => a.atMs - b.atMs)[0];
+      const due = [...this.#timers].filter(({ atMs }) => atMs <= endMs).toSorted((a, b) => a.atMs - b.atMs)[0];
       if (due === undefined) break;
-      this.#timers = this.#timers.filter((timer) => timer !== due);
+      this.#timers.delete(due);
       this.clock.advance(Math.max(0, due.atMs - this.clock.monotonicMs()));
       due.run();
       await this.settle();

@@ -57,6 +57,8 @@ export interface Kid {
   isLate: boolean;
   /** It was started while its siblings waited for their restart, which may come before or after it. */
   isUnsure: boolean;
+  /** How it has ended while that was so. */
+  unsureReason: string;
   /** Why its present life began. */
   origin: 'first' | 'call' | 'restart';
 }
@@ -90,6 +92,7 @@ export function newKid(spec: AnyChildSpec, parent: Sup): Kid {
     isNew: true,
     isLate: false,
     isUnsure: false,
+    unsureReason: '',
     origin: 'first',
   };
 }

@@ -40,12 +40,12 @@ export class Ledger implements Watcher {
     const calls = this.#calls(call);
     calls.set(name, (calls.get(name) ?? 0) + 1);
     const kid = this.#known(name);
+    // What is terminated after a sibling has failed does not come back with that one.
+    if (calls === this.#stops && kid?.state === 'restarting' && !kid.hasPlace) this.#left(kid);
     if (call === 'remove' && kid !== undefined) {
       kid.isDeleted = true;
       if (kid.state === 'stopped' && !kid.hasPlace) this.#forget(kid);
     }
-    // What is terminated after a sibling has failed does not come back with that one.
-    if (calls === this.#stops && kid?.state === 'restarting' && !kid.hasPlace) this.#left(kid);
     return (isDone) => {
       calls.set(name, calls.get(name)! - 1);
       if (call === 'delete' && isDone && kid !== undefined) this.#forget(kid);
@@ -71,8 +71,8 @@ export class Ledger implements Watcher {
     } else this.#expect(kid.state === 'stopped' && (isCalled || parent.isStarting), () => `${name} was started without a cause (${kid.state})`);
     kid.origin = isRestart ? 'restart' : isCalled ? 'call' : 'first';
     if (kid.origin === 'first' || (kid.origin === 'restart' && hasGroup(parent))) this.#expectStartOrder(kid);
-    kid.isUnsure = kid.origin !== 'restart' && hasGroup(parent) && parent.kids.some(({ state, isAlive }) => state === 'restarting' || (state === 'starting' && !isAlive));
-    Object.assign(kid, { state: 'starting', isAlive: true, hasPlace: true, startedMs: nowMs, isToldToStop: false, isHeld: false, isCondemned: false, isLeaving: false, isLate: false });
+    kid.isUnsure = kid.origin !== 'restart' && hasGroup(parent) && parent.kids.some((other) => isWaiting(other));
+    Object.assign(kid, { state: 'starting', isAlive: true, hasPlace: true, startedMs: nowMs, isToldToStop: false, isHeld: false, isCondemned: false, isLeaving: false, isLate: false, unsureReason: '' });
     kid.lives++;
     if (isSup(kid)) {
       kid.sup = supOf(kid);
@@ -88,6 +88,8 @@ export class Ledger implements Watcher {
     if (how === 'ready') {
       kid.state = 'running';
       kid.readyMs = this.#options.time.nowMs;
+      const { kids } = kid.parent;
+      if (!kids.some((other) => isWaiting(other))) for (const other of kids) other.isUnsure = false;
     } else if (how === 'ignored') kid.state = 'stopped';
     // A restart that has failed is told of by a report.
     else if (kid.origin !== 'restart') this.#startFailed(kid);
@@ -102,7 +104,7 @@ export class Ledger implements Watcher {
     kid.isNew = false;
     if (kid.parent.isStopping) kid.state = 'stopped';
     else if (kid.isCondemned) this.#absorb(kid);
-    else if (kid.isUnsure && hasGroup(kid.parent)) kid.state = 'restarting';
+    else if (kid.isUnsure) Object.assign(kid, { state: 'restarting', unsureReason: reason });
     else if (comesBack(kid, reason)) this.#fail(kid, nowMs - kid.readyMs);
     else {
       kid.state = 'stopped';
@@ -120,7 +122,7 @@ export class Ledger implements Watcher {
       kid.isLate = true;
       return;
     }
-    const isSibling = hasGroup(parent) && parent.kids.some((other) => other !== kid && (other.state === 'restarting' || (other.state === 'starting' && !other.isAlive)));
+    const isSibling = hasGroup(parent) && parent.kids.some((other) => other !== kid && isWaiting(other));
     this.#expect(isCalled || parent.isStopping || kid.isCondemned || kid.isHeld || kid.isLeaving || isSibling, () => `${name} was stopped without a cause`);
     if (!kid.isHeld) this.#expect((how === 'kill') === (spec.brutalKill === true), () => `${name} was to be ended ${spec.brutalKill === true ? 'at once' : 'in order'}`);
     if (!isCalled && !kid.isHeld && !kid.isLeaving && parent.template === undefined) {
@@ -152,6 +154,10 @@ export class Ledger implements Watcher {
     const isFailed = kid.isLate && kid.origin !== 'restart';
     this.#expect(!kid.isAlive, () => `the place of ${name} was given up while it lived`);
     if (isFailed) this.#startFailed(kid);
+    if (kid.isUnsure && kid.unsureReason !== '' && kid.state === 'restarting' && !isCalled && !parent.isStopping && !comesBack(kid, kid.unsureReason)) {
+      kid.state = 'stopped';
+      if (endsParent(kid)) this.#endByItself(parent, '');
+    }
     this.#expect(kid.state === 'stopped' || isCalled || kid.isLeaving || parent.isStopping || kid.spec.restart === 'temporary', () => `the place of ${name} was given up without a cause (${kid.state})`);
     kid.hasPlace = false;
     this.#left(kid);
@@ -305,4 +311,9 @@ export class Ledger implements Watcher {
   #expect(isSo: boolean, what: () => string): void {
     if (!isSo) this.#options.violated(what());
   }
+}
+
+/** Whether it waits for its restart, or has just failed in it. */
+function isWaiting({ state, isAlive }: Kid): boolean {
+  return state === 'restarting' || (state === 'starting' && !isAlive);
 }
