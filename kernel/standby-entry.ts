@@ -1,4 +1,6 @@
 /** The first file that a thread runs which stands by. */
-import { standBy } from './standby-thread.ts';
+import { keepCompiledModules } from './compile-cache.ts';
 
+keepCompiledModules();
+const { standBy } = await import('./standby-thread.ts');
 await standBy();

@@ -1,4 +1,6 @@
 /** The first file that every worker thread of the system runs. */
-import { startThread } from './thread-start.ts';
+import { keepCompiledModules } from './compile-cache.ts';
 
+keepCompiledModules();
+const { startThread } = await import('./thread-start.ts');
 await startThread();

@@ -50,6 +50,8 @@ interface Hosted extends LinkedThread {
   incarnation: number;
   alive: boolean;
   worker: ThreadWorker | undefined;
+  /** Stops that wait for the end of the worker. One that makes native calls may be told to stop again and again. */
+  stops: Set<() => void>;
   port: MessagePort | undefined;
   /** What it said of its own end. */
   lastWords: ThreadExit | undefined;
@@ -167,6 +169,7 @@ export class ThreadHost {
       incarnation: 0,
       alive: false,
       worker: undefined,
+      stops: new Set(),
       port: undefined,
       links: new Map(),
       lastWords: undefined,
@@ -221,8 +224,10 @@ export class ThreadHost {
       logLevel: this.#boot.logLevel,
     };
     const worker = this.#tools.newWorker(boot, hosted.spec);
+    const stops: Hosted['stops'] = new Set();
     hosted.alive = true;
     hosted.worker = worker;
+    hosted.stops = stops;
     hearLastWord(channel.port1, (exitCode) => {
       // With nobody ready to go on there is nothing to gain.
       if (this.isReady(hosted)) this.#onEnd(hosted, worker, exitCode);
@@ -244,7 +249,10 @@ export class ThreadHost {
         if (hosted.worker !== worker) return;
         hosted.lastWords ??= { reason: 'crashed', whileStarting: hosted.onStarted !== undefined, code: error instanceof SpillwayError ? error.code : '', ...describe(error) };
       });
-      worker.on('exit', (exitCode) => this.#onEnd(hosted, worker, exitCode));
+      worker.on('exit', (exitCode) => {
+        this.#onEnd(hosted, worker, exitCode);
+        for (const onEnd of stops) onEnd();
+      });
     });
   }
 
@@ -257,13 +265,19 @@ export class ThreadHost {
     const hosted = thread as Hosted;
     const { worker } = hosted;
     if (!hosted.alive || worker === undefined) return true;
-    const ended = new Promise<boolean>((resolve) => worker.once('exit', () => resolve(true)));
-    const passed = new Promise<boolean>((resolve) => {
-      const timer = this.#runtime.after(deadlineMs, () => resolve(false));
-      worker.once('exit', () => timer.cancel());
+    const { stops } = hosted;
+    const ended = new Promise<boolean>((resolve) => {
+      const settle = (hasEnded: boolean): void => {
+        timer.cancel();
+        stops.delete(onEnd);
+        resolve(hasEnded);
+      };
+      const onEnd = (): void => settle(true);
+      const timer = this.#runtime.after(deadlineMs, () => settle(false));
+      stops.add(onEnd);
     });
     this.#sendStop(hosted, deadlineMs * STOP_PART);
-    if (await Promise.race([ended, passed])) return true;
+    if (await ended) return true;
     if (!mayBeTerminated(hosted.spec)) return false;
     await worker.terminate();
     return true;

@@ -12,11 +12,13 @@
  * recursion and no memory. The sender takes the same walk over its own bytes: what cannot be read
  * fails where it is written, before it is published.
  *
+ * msgpackr is taken without its native part: every thread loads it, and the part is most of that time.
+ *
  * A value for an actor of the same thread is copied without bytes where it is made of everyday
  * parts. Whatever else it holds sends the whole of it through the bytes, so the two cannot disagree.
  */
 import { Buffer } from 'node:buffer';
-import { Packr } from 'msgpackr';
+import { Packr } from 'msgpackr/pack';
 import { SpillwayError } from './errors.ts';
 
 export const NESTING_DEPTH_MAX = 64;
@@ -112,7 +114,7 @@ function copyOf(value: unknown, depth: number): unknown {
   }
 }
 
-/** Lone surrogates do not come back as they went, nor, without msgpackr's native part, a leading U+FEFF. */
+/** Lone surrogates do not come back as they went, nor does a leading U+FEFF. */
 function everydayText(text: string): string {
   if (!text.isWellFormed() || text.charCodeAt(0) === 0xfeff) throw NOT_EVERYDAY;
   return text;
