@@ -15,7 +15,6 @@ import type { ProtocolSpec } from './protocol.ts';
 import type { Started, ThreadExit } from './thread-spec.ts';
 import { described } from './thrown.ts';
 import type { Timer } from './time/timer-wheel.ts';
-import { untypedValue } from './untyped-value.ts';
 
 export interface LivesOptions {
   readonly definition: ActorDefinition;
@@ -101,10 +100,9 @@ export class ActorLives {
         this.#end('shutdown', CRASH_STOP_MS);
         return { isIgnored: true, info: undefined };
       }
-      const info = this.#infoOf(behaviour);
       this.#state = 'running';
       this.#host.table.run(this.#cell, behaviour);
-      return { isIgnored: false, info };
+      return { isIgnored: false, info: behaviour.info };
     } catch (error) {
       if (this.#isIn(incarnation)) this.#end('crashed', CRASH_STOP_MS);
       throw error;
@@ -139,17 +137,6 @@ export class ActorLives {
   remove(end: StopReason, message: string): void {
     this.kill();
     void this.#host.table.stop(this.#cell, end, message);
-  }
-
-  /** A copy of what it says of itself. @throws SpillwayError `value_refused`; it is asked to release what it holds then */
-  #infoOf(behaviour: Behaviour<ProtocolSpec>): unknown {
-    if (behaviour.info === undefined) return undefined;
-    try {
-      return untypedValue.copy(behaviour.info);
-    } catch (error) {
-      void this.#host.table.release(this.#cell, behaviour, 'crashed');
-      throw error;
-    }
   }
 
   #isIn(incarnation: number): boolean {

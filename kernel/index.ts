@@ -30,6 +30,7 @@ export { DEAD_LETTER_REASONS, THREAD_COUNTERS, THREAD_STATES } from './thread-bl
 export type { DeadLetterReason, ThreadBlock, ThreadCounter, ThreadState } from './thread-block.ts';
 export type { ThreadHost } from './thread-host.ts';
 export type { HostedThread, Started, ThreadExit, ThreadSpec } from './thread-spec.ts';
+export { untypedValue } from './untyped-value.ts';
 export type { HeapLimits } from './worker.ts';
 export { validatorOf } from './validator.ts';
 export type { Addressed, AskOptions, StreamOptions, TellOptions } from './actor-ref.ts';

@@ -10,6 +10,10 @@ import { inspect } from 'node:util';
 import { loadDefinition, type ActorSource } from './actor-source.ts';
 import type { ActorContext, ActorDefinition, Behaviour } from './actor.ts';
 import type { ProtocolSpec } from './protocol.ts';
+import { untypedValue } from './untyped-value.ts';
+
+/** Of what an actor says of itself: half of what a record of the control lane takes, which holds more than that. */
+const INFO_BYTES_MAX = 16_384;
 
 /** A definition, and what it has prepared for one life. */
 export interface PreparedActor {
@@ -52,10 +56,36 @@ async function startOrDiscard<Spec extends ProtocolSpec>(definition: ActorDefini
 }
 
 /** Without handlers it would fail at its first message, far from where the mistake is. @throws TypeError */
-function checked<Spec extends ProtocolSpec>(behaviour: Behaviour<Spec>, { name }: ActorContext): Behaviour<Spec> {
+function checked<Spec extends ProtocolSpec>(behaviour: Behaviour<Spec>, context: ActorContext): Behaviour<Spec> {
   const handlers: unknown = (behaviour as Partial<Behaviour<Spec>> | undefined)?.handlers;
-  if (typeof handlers !== 'object' || handlers === null) throw new TypeError(`The start of actor ${name} must return its handlers as { handlers }, or ignored(); it returned ${inspect(behaviour, { depth: 0 })}.`);
+  if (typeof handlers !== 'object' || handlers === null) throw new TypeError(`The start of actor ${context.name} must return its handlers as { handlers }, or ignored(); it returned ${inspect(behaviour, { depth: 0 })}.`);
+  try {
+    checkInfo(behaviour.info, context.name);
+  } catch (error) {
+    void release(behaviour, context);
+    throw error;
+  }
   return behaviour;
+}
+
+/** It has to travel to whoever had the actor started. @throws TypeError */
+function checkInfo(info: unknown, name: string): void {
+  if (info === undefined) return;
+  let byteLength: number;
+  try {
+    ({ byteLength } = untypedValue.encode(info));
+  } catch (cause) {
+    throw new TypeError(`The info that actor ${name} gives of itself must be plain data: ${(cause as Error).message}`, { cause });
+  }
+  if (byteLength > INFO_BYTES_MAX) throw new TypeError(`The info that actor ${name} gives of itself takes ${byteLength} bytes; it may take ${INFO_BYTES_MAX}.`);
+}
+
+async function release<Spec extends ProtocolSpec>(behaviour: Behaviour<Spec>, { log }: ActorContext): Promise<void> {
+  try {
+    await behaviour.stop?.('crashed');
+  } catch (error) {
+    log.error('an actor failed while it stopped', { error: String(error) });
+  }
 }
 
 /** Gives back what was prepared and is not used. @throws what `discard` throws */

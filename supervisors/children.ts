@@ -96,7 +96,7 @@ export class Child {
   forgetArgs(): void {
     const { start } = this.spec;
     if (start?.args === undefined) return;
-    this.spec = { ...this.spec, start: { module: start.module, export: start.export } } as AnyChildSpec;
+    this.spec = { ...this.spec, start: { module: start.module, export: start.export } };
     this.place?.forgetArgs?.();
   }
 

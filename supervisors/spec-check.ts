@@ -3,7 +3,7 @@
  * one would silently mean the default.
  */
 import type { JtdSchema } from 'atomics-ring-buffer';
-import { DEFAULT_LANE_SIZES, MIN_HUNG_AFTER_MS, SpillwayError, completeDelivery, completeProcess, validatorOf, type LaneSizes } from '../kernel/index.ts';
+import { DEFAULT_LANE_SIZES, MIN_HUNG_AFTER_MS, SpillwayError, completeDelivery, completeProcess, untypedValue, validatorOf, type LaneSizes } from '../kernel/index.ts';
 import { DEFAULT_FLAGS, isSupervisor, type AnyChildSpec, type BackoffFlags, type ChildSpec, type SupervisorFlags, type SupervisorSetup } from './child-spec.ts';
 import type { DynamicChild } from './children.ts';
 import type { PoolThreadsSpec } from './pool-threads.ts';
@@ -105,7 +105,12 @@ export function checkSetup({ flags = {}, children = [] }: Partial<SupervisorSetu
 /** What an init says. @throws SpillwayError `spec_invalid`, `child_exists` */
 export function checkInit(setup: unknown, depth: number): CheckedSetup {
   check('What the supervisor is made of', SETUP_SCHEMA, setup);
-  return checkSetup(setup as Partial<SupervisorSetup>, depth);
+  try {
+    return checkSetup(untypedValue.copy(setup) as Partial<SupervisorSetup>, depth);
+  } catch (error) {
+    if ((error as SpillwayError).code !== 'value_refused') throw error;
+    throw new SpillwayError('spec_invalid', `What the supervisor is made of must be plain data: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 /** What differs from the template, of a child that is made after one. @throws SpillwayError `spec_invalid` */

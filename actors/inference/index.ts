@@ -1,3 +1,4 @@
+export { inference } from './actor.ts';
 export type { InferenceArgs, ModelQuery } from './actor.ts';
 export { Embedder, createEmbedder } from './embedder.ts';
 export type { EmbedderOptions } from './embedder.ts';

@@ -1,4 +1,4 @@
 /** The entry file of every bridge thread; bridge-start.ts says what happens. */
 import { startBridge } from './bridge-start.ts';
 
-startBridge();
+void startBridge();

@@ -1,12 +1,13 @@
 /** The command line of an actor's process, and what stands in front of it so that it never outlives its bridge. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { ActorSource } from '../actor-source.ts';
-import type { SandboxSpec } from '../sandbox/index.ts';
+import type { SandboxSpec, SandboxSupport } from '../sandbox/index.ts';
 import { siblingModule } from '../thread-boot.ts';
 import type { HeapLimits } from '../worker.ts';
 import { INPUT_DESCRIPTOR, OUTPUT_DESCRIPTOR, PAGE_DESCRIPTOR } from './descriptors.ts';
+import { LaunchedProcess } from './launched-process.ts';
 import type { ProcessSpec } from './process-spec.ts';
 
 interface ChildCommand {
@@ -15,22 +16,44 @@ interface ChildCommand {
   readonly env: Record<string, string>;
 }
 
+interface BoxedCommand extends ChildCommand {
+  /** Of what the system's sandbox is around. */
+  readonly killInside?: (pid: number) => void;
+  readonly support: SandboxSupport;
+}
+
+export interface LaunchOptions {
+  readonly process: ProcessSpec;
+  readonly heap: HeapLimits;
+  readonly source: ActorSource;
+  /** Descriptor of its page. */
+  readonly page: number;
+  /** What the system has for a sandbox, as a former launch has found it. */
+  readonly support?: SandboxSupport | undefined;
+}
+
+export interface Launch {
+  readonly launched: LaunchedProcess;
+  /** Of a launch with a sandbox. */
+  readonly support?: SandboxSupport;
+}
+
 /** Of Node's options, those that say which files a name stands for. */
 const RESOLUTION = /^(?:--conditions=|-C=|--experimental-strip-types$|--preserve-symlinks)/;
 const SETPRIV = ['/usr/bin/setpriv', '/bin/setpriv'];
 
 /**
  * Starts the process.
- * @param page descriptor of its page
  * @throws SpillwayError `sandbox_invalid`, `sandbox_unavailable`
  */
-export async function launch(spec: ProcessSpec, heap: HeapLimits, source: ActorSource, page: number): Promise<ChildProcess> {
+export async function launch({ process: spec, heap, source, page, support }: LaunchOptions): Promise<Launch> {
   const { sandbox, cwd, env: given = {} } = spec;
   const entry = spec.entry ?? siblingModule('child-entry', import.meta.url);
   const env = { ...compileCache(sandbox), ...given };
   const plain: ChildCommand = { ...nodeCommand(entry, heap), env };
-  const command = sandbox === undefined ? boundToParent(plain) : await boxed(sandbox, plain, [entry, source.module], cwd);
-  return spawn(command.command, command.args, {
+  const boxed = sandbox === undefined ? undefined : await commandInBox(sandbox, plain, [entry, source.module], cwd, support);
+  const command = boxed ?? boundToParent(plain);
+  const child = spawn(command.command, command.args, {
     stdio: ['pipe', 'pipe', 'pipe', 'pipe', page, 'pipe'],
     env: command.env,
     // A group of its own: an interrupt at the terminal is for the application, who stops its actors in order.
@@ -38,6 +61,7 @@ export async function launch(spec: ProcessSpec, heap: HeapLimits, source: ActorS
     // In a sandbox it is a path there, to which the sandbox goes.
     ...(cwd === undefined || sandbox !== undefined ? {} : { cwd }),
   });
+  return { launched: new LaunchedProcess(child, boxed?.killInside), ...(boxed === undefined ? {} : { support: boxed.support }) };
 }
 
 function nodeCommand(entry: string, { maxOldGenerationSizeMb, maxYoungGenerationSizeMb }: HeapLimits): Omit<ChildCommand, 'env'> {
@@ -51,16 +75,18 @@ function nodeCommand(entry: string, { maxOldGenerationSizeMb, maxYoungGeneration
 }
 
 /** @param modules URLs of what it imports */
-async function boxed(sandbox: SandboxSpec, plain: ChildCommand, modules: readonly string[], cwd: string | undefined): Promise<ChildCommand> {
-  const { sandboxed } = await import('../sandbox/index.ts');
-  const launched = sandboxed(sandbox, {
+async function commandInBox(sandbox: SandboxSpec, plain: ChildCommand, modules: readonly string[], cwd: string | undefined, known: SandboxSupport | undefined): Promise<BoxedCommand> {
+  const { killSandboxed, probeSandbox, sandboxed } = await import('../sandbox/index.ts');
+  const support = known ?? probeSandbox();
+  const target = {
     ...plain,
     fds: [OUTPUT_DESCRIPTOR, PAGE_DESCRIPTOR, INPUT_DESCRIPTOR],
     modules: modules.map((url) => fileURLToPath(url)),
     ...(cwd === undefined ? {} : { cwd }),
-  });
+  };
+  const launched = sandboxed(sandbox, target, support);
   // The launcher of a sandbox binds itself, and must be what is started.
-  return launched.confinement.system ? launched : boundToParent(launched);
+  return launched.confinement.system ? { ...launched, killInside: killSandboxed, support } : { ...boundToParent(launched), support };
 }
 
 /**

@@ -15,10 +15,7 @@
  *
  * Positions are by link, in the order in which the process was given them, three to each, by lane.
  */
-import { closeSync, fstatSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
-import { randomUUID } from 'node:crypto';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { closeSync, fstatSync, readSync, writeSync } from 'node:fs';
 import { ACTOR_PLACE, BOARD_PLACES } from '../address.ts';
 import { ENTRY_BYTES, type Board } from '../board.ts';
 import { LANES } from '../lanes.ts';
@@ -32,26 +29,8 @@ const LATENCIES_OFFSET = 64 * 1024;
 const FILE_BYTES_MAX = 1024 * 1024;
 const POSITION_BYTES = LANES.length * 4;
 
-/** Kept in memory, where there is such a folder. */
-const SHARED_MEMORY = '/dev/shm';
 /** What a process may say of its state; the others are for its guardian to say. */
 const OWN_STATES: readonly ThreadState[] = ['starting', 'running', 'stopping', 'stopped', 'crashed'];
-
-/** Makes the file. @returns its descriptor, whose number is the only way to it */
-export function openPage(): number {
-  try {
-    return openUnnamed(SHARED_MEMORY);
-  } catch {
-    return openUnnamed(tmpdir());
-  }
-}
-
-function openUnnamed(folder: string): number {
-  const path = join(folder, `spillway-${randomUUID()}`);
-  const descriptor = openSync(path, 'wx+', 0o600);
-  unlinkSync(path);
-  return descriptor;
-}
 
 /** The process's side. */
 export class PageWriter {

@@ -8,6 +8,7 @@ import { Worker } from 'node:worker_threads';
 import { SpillwayError } from '../errors.ts';
 import { siblingModule, type ThreadBoot } from '../thread-boot.ts';
 import type { ThreadSpec } from '../thread-spec.ts';
+import type { SandboxSupport } from '../sandbox/index.ts';
 import type { HeapLimits, ThreadWorker } from '../worker.ts';
 import type { ProcessSpec } from './process-spec.ts';
 
@@ -20,6 +21,8 @@ export interface BridgeData {
   readonly heap: HeapLimits;
   /** SharedWords of PROCESS_WORDS. */
   readonly words: SharedArrayBuffer;
+  /** What the system has for a sandbox, once a bridge has found it out. */
+  readonly support: SandboxSupport | undefined;
 }
 
 /** What a bridge says to the guardian: why the life has ended, if it was not the actor who has said so. */
@@ -28,8 +31,15 @@ export interface BridgeReport {
   readonly message: string;
 }
 
+/** What else it says: each would have to ask the system anew. */
+export interface FoundSupport {
+  readonly support: SandboxSupport;
+}
+
 /** How long a bridge may take to end its process and then itself. */
 const END_MS = 5_000;
+
+let support: SandboxSupport | undefined;
 
 export function newProcessWorker(boot: ThreadBoot, spec: ThreadSpec, processSpec: ProcessSpec): ThreadWorker {
   return new ProcessWorker(boot, spec, processSpec);
@@ -44,10 +54,14 @@ class ProcessWorker extends EventEmitter implements ThreadWorker {
     super();
     const words = new SharedArrayBuffer(SharedWords.bytes(PROCESS_WORDS));
     this.#words = new SharedWords(words, 0, PROCESS_WORDS);
-    const data: BridgeData = { boot, process, heap: resourceLimits, words };
+    const data: BridgeData = { boot, process, heap: resourceLimits, words, support };
     this.#worker = new Worker(new URL(siblingModule('bridge-entry', import.meta.url)), { workerData: data, transferList: [boot.port], name });
-    this.#worker.on('message', ({ code, message }: BridgeReport) => {
-      const error = new SpillwayError(code, message);
+    this.#worker.on('message', (said: BridgeReport | FoundSupport) => {
+      if ('support' in said) {
+        support = said.support;
+        return;
+      }
+      const error = new SpillwayError(said.code, said.message);
       // What happened has happened elsewhere, and this place tells nothing of it.
       error.stack = '';
       this.emit('error', error);

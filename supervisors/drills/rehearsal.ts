@@ -9,7 +9,7 @@ import type { Placement } from '../child-spec.ts';
 import type { Drill, DrillRun, DrillRecord } from './drill.ts';
 import { describeMachine } from './machine.ts';
 import { reportOf, type DrillReport } from './report.ts';
-import { leakedSince, resourcesNow, settledResources } from './resources.ts';
+import { descriptorKinds, leakedSince, moreKinds, resourcesNow, settledResources } from './resources.ts';
 import type { RunDrillOptions } from './run-drill.ts';
 
 const DEFAULT_RUNS = 10;
@@ -33,6 +33,7 @@ export async function holdDrill(drill: Drill, options: RunDrillOptions): Promise
   const records: DrillRecord[] = [];
   let aborted = '';
   let before = resourcesNow();
+  let kindsBefore = descriptorKinds();
   for (let number = 0; number <= runs && aborted === '' && signal?.aborted !== true; number++) {
     const outcome = await hold(drill, { number, withFault: number > 0, placement, random: random.fork(`run-${number}`) });
     if (typeof outcome === 'string') aborted = outcome;
@@ -40,6 +41,7 @@ export async function holdDrill(drill: Drill, options: RunDrillOptions): Promise
       const failed = outcome.checks.find(({ passed }) => !passed);
       if (failed !== undefined) aborted = `Without any fault, already: ${failed.name} (${failed.found ?? ''})`;
       before = await settledResources();
+      kindsBefore = descriptorKinds();
     } else records.push(outcome);
     const last = records.at(-1);
     onProgress?.({
@@ -61,6 +63,7 @@ export async function holdDrill(drill: Drill, options: RunDrillOptions): Promise
     interrupted: records.length < runs,
     before,
     ...leaks,
+    leftOpen: leaks.leaked.descriptors === undefined ? [] : moreKinds(kindsBefore, descriptorKinds()),
     startedAt,
     durationMs: performance.now() - beganMs,
     machine: describeMachine(),

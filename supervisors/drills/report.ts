@@ -79,6 +79,8 @@ export interface Findings {
   readonly before: Resources;
   readonly after: Resources;
   readonly leaked: Partial<Resources>;
+  /** What descriptors that were left open lead to. */
+  readonly leftOpen?: readonly string[];
   readonly startedAt: Date;
   readonly durationMs: number;
   readonly machine: Machine;
@@ -152,11 +154,11 @@ function checksOf(records: readonly DrillRecord[]): CheckReport[] {
   return [...byName].map(([name, sum]) => ({ name, ...sum }));
 }
 
-function reasonsOf({ aborted, leaked }: Findings, checks: readonly CheckReport[]): string[] {
+function reasonsOf({ aborted, leaked, leftOpen = [] }: Findings, checks: readonly CheckReport[]): string[] {
   return [
     ...(aborted === undefined ? [] : [aborted]),
     ...checks.filter(({ failed }) => failed > 0).map(({ name, passed, failed, found = '' }) => `${name}: not so in ${failed} of ${passed + failed} runs (${found})`),
-    ...Object.entries(leaked).map(([name, count]) => `leaked ${name}: ${count}`),
+    ...Object.entries(leaked).map(([name, count]) => `leaked ${name}: ${count}${name === 'descriptors' && leftOpen.length > 0 ? ` (${leftOpen.join(', ')})` : ''}`),
   ];
 }
 

@@ -29,8 +29,7 @@ export function resourcesNow(): Resources {
   return {
     threads: tellsOf(() => readdirSync('/proc/self/task').length),
     processes: tellsOf(() => descendants(process.pid).length),
-    // The listing itself has one open, which is not among those that can still be read.
-    descriptors: tellsOf(() => readdirSync('/proc/self/fd').filter(isOpen).length),
+    descriptors: tellsOf(() => openDescriptors().length),
     sharedMemoryBytes: process.memoryUsage().arrayBuffers + (tellsOf(mappedSharedBytes) ?? 0),
   };
 }
@@ -81,8 +80,24 @@ function tellsOf<T>(read: () => T): T | undefined {
   }
 }
 
-function isOpen(descriptor: string): boolean {
-  return tellsOf(() => readlinkSync(`/proc/self/fd/${descriptor}`)) !== undefined;
+/** What each open descriptor leads to. The listing itself has one open, which is gone when it is to be read. */
+function openDescriptors(): string[] {
+  return readdirSync('/proc/self/fd').flatMap((descriptor) => tellsOf(() => [readlinkSync(`/proc/self/fd/${descriptor}`)]) ?? []);
+}
+
+/** Kinds of descriptors, without the numbers that make each unlike all others. Empty where the system does not tell. */
+export function descriptorKinds(): readonly string[] {
+  return (tellsOf(openDescriptors) ?? []).map((target) => target.replace(/:\[\d+\]$/, ''));
+}
+
+/** Of the kinds in `after` those that there are more of than in `before`. */
+export function moreKinds(before: readonly string[], after: readonly string[]): string[] {
+  const left = [...before];
+  return after.filter((kind) => {
+    const place = left.indexOf(kind);
+    if (place >= 0) left.splice(place, 1);
+    return place < 0;
+  });
 }
 
 /** Process ids below one. */

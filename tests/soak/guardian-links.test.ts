@@ -24,6 +24,6 @@ describe('an actor on the guardian’s thread', () => {
       const child = (await system.children()).find(({ id }) => id === 'caller');
       return child?.restarts === 1 && child.state === 'running';
     }, 'the guardian has heard that the next life has begun');
-    await caller.ask('relay', { name: 'callee' }, ask);
+    expect(await caller.ask('relay', { name: 'callee' }, ask)).toEqual({});
   });
 });

@@ -20,7 +20,7 @@ describe('restarts', () => {
   it.each([
     ['inline', 5_000],
     ['pool', 2_000],
-    ['thread', 60],
+    ['thread', 100],
     ['process', 20],
   ] as const)('of an actor placed %s leave nothing behind, %i times', async (placement, count) => {
     const { exitCode, stdout, stderr } = await run('restarts', '--placement', placement, '--count', String(count), '--json');

@@ -69,6 +69,7 @@ describe('a drill finds', () => {
     expect(leaked.threads).toBe(1);
     expect(leaked.descriptors).toBeGreaterThanOrEqual(1);
     expect(reasons).toContain('leaked threads: 1');
+    expect(reasons).toContainEqual(expect.stringMatching(/^leaked descriptors: \d+ \(.*sabotage\.test\.ts/));
   });
 
   test('a drill that fails in its own code, which is told with its stack', async () => {

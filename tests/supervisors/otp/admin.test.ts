@@ -142,10 +142,10 @@ describe('specs and flags', () => {
     const sup = await suite.start();
     expect(await codeOf(sup.handle.startChild('hej' as never))).toBe('spec_invalid');
     for (const [field, wrong] of WRONG) {
-      await expect(sup.handle.startChild({ ...spec, ...wrong } as never)).rejects.toMatchObject({ code: 'spec_invalid', message: expect.stringContaining(field) as string });
+      await expect(sup.handle.startChild({ ...spec, ...wrong })).rejects.toMatchObject({ code: 'spec_invalid', message: expect.stringContaining(field) as string });
       expect(() => checkChildren([{ ...spec, ...wrong }], DEFAULT_FLAGS)).toThrow(field);
-      expect(await codeOf(suite.start({}, [{ ...spec, ...wrong } as never]))).toBe('spec_invalid');
-      expect(await codeOf(suite.start({ strategy: 'simple_one_for_one' }, [{ ...spec, ...wrong } as never]))).toBe('spec_invalid');
+      expect(await codeOf(suite.start({}, [{ ...spec, ...wrong }]))).toBe('spec_invalid');
+      expect(await codeOf(suite.start({ strategy: 'simple_one_for_one' }, [{ ...spec, ...wrong }]))).toBe('spec_invalid');
     }
     expect(await codeOf(suite.start({ strategy: 'simple_one_for_one' }, []))).toBe('spec_invalid');
     expect(await codeOf(suite.start({ strategy: 'simple_one_for_one' }, [spec, workerSpec('other')]))).toBe('spec_invalid');
@@ -159,11 +159,10 @@ describe('specs and flags', () => {
     const restarts: readonly (Restart | undefined)[] = [undefined, 'permanent', 'transient', 'temporary'];
     const stops = [{}, { shutdownMs: 1_000 }, { shutdownMs: Infinity }, { brutalKill: true }];
     const modes: readonly AutoShutdown[] = ['never', 'any_significant', 'all_significant'];
-    const { placement, ...anywhere } = workerSpec('child');
+    const { placement, id, start } = workerSpec('child');
     let combinations = 0;
     for (const autoShutdown of modes) for (const restart of restarts) for (const stop of stops) for (const kind of [{}, { type: 'worker' }, { type: 'supervisor' }, { placement }]) for (const significant of [undefined, false, true]) {
-      const { shutdownMs, ...rest } = anywhere;
-      const given = { ...rest, ...stop, ...kind, ...(restart === undefined ? {} : { restart }), ...(significant === undefined ? {} : { significant }) };
+      const given = { id, start, ...stop, ...kind, ...(restart === undefined ? {} : { restart }), ...(significant === undefined ? {} : { significant }) };
       const isWrong = significant === true && (autoShutdown === 'never' || restart === undefined || restart === 'permanent');
       const attempt = (): void => checkChildren([given], { ...DEFAULT_FLAGS, autoShutdown });
       if (isWrong) expect(attempt).toThrow(expect.objectContaining({ code: 'spec_invalid', message: expect.stringContaining('significant') as string }) as Error);

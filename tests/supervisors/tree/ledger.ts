@@ -116,7 +116,8 @@ export class Ledger implements Watcher {
     const kid = this.#kid(name);
     const { parent, spec } = kid;
     const isCalled = (this.#stops.get(name) ?? 0) > 0;
-    const isLate = !isCalled && !parent.isStopping && how === 'kill' && kid.state === 'starting' && this.#options.time.nowMs === kid.startedMs + (spec.startMs ?? DEFAULT_CHILD.startMs);
+    const isMeant = spec.brutalKill === true && (isCalled || parent.isStopping);
+    const isLate = !isMeant && how === 'kill' && kid.state === 'starting' && this.#options.time.nowMs === kid.startedMs + (spec.startMs ?? DEFAULT_CHILD.startMs);
     if (kid.isLate) return;
     if (isLate) {
       kid.isLate = true;

@@ -42,6 +42,8 @@ export interface WorkerArgs {
   readonly holdWhile?: string;
   /** What it tells whoever has it started. */
   readonly info?: unknown;
+  /** What it tells is no data. */
+  readonly hasOddInfo?: boolean;
   /** Its stop goes on as long as there is such a file. */
   readonly lingerWhile?: string;
   /** Its stop fails. */
@@ -62,7 +64,7 @@ function note(journal: string | undefined, name: string, what: string): void {
 
 export const worker = defineActor<typeof workerProtocol.spec, WorkerArgs | undefined>({
   protocol: workerProtocol,
-  async start(context, { journal, isIgnored, isGarbage, failWhile, failStartOf, hangWhile, holdWhile, info, lingerWhile, failStop } = {}) {
+  async start(context, { journal, isIgnored, isGarbage, failWhile, failStartOf, hangWhile, holdWhile, info, lingerWhile, failStop, hasOddInfo } = {}) {
     const { name, incarnation } = context;
     if (isIgnored === true) return ignored();
     if (isGarbage === true) return 'garbage' as unknown as Behaviour<typeof workerProtocol.spec>;
@@ -71,7 +73,7 @@ export const worker = defineActor<typeof workerProtocol.spec, WorkerArgs | undef
     if (hangWhile !== undefined) await until(() => !existsSync(hangWhile));
     note(journal, name, 'started');
     return {
-      info,
+      info: hasOddInfo === true ? { run() {} } : info,
       handlers: {
         life: () => ({ incarnation }),
         stop: () => context.stopSelf(),

@@ -1,0 +1,181 @@
+/**
+ * The process that a case of the native drill takes place in, because it may be the case's victim: a system
+ * with one inference actor, whose end is brought about while its native calls run. It says what it finds as
+ * lines of JSON; what it can no longer say, its exit code or signal does.
+ */
+import { copyFileSync } from 'node:fs';
+import { SpillwayError, systemClock, type ActorRef } from '../../kernel/index.ts';
+import { siblingModule } from '../../kernel/index.ts';
+import { createSystem, type ChildSpec, type Placement, type System } from '../../supervisors/index.ts';
+import type { CheckedModel } from '../inference/index.ts';
+import { nativeSubjectProtocol, type NativeFault, type NativeSubjectArgs, type NativeSubjectSpec } from './native-subject.ts';
+
+/** What is done to the actor or around it while a native call runs. */
+export type NativeDeed =
+  | NativeFault
+  | 'terminate' | 'stop-late' | 'kill' | 'brutal-kill' | 'close-late'
+  | 'application-exit' | 'application-throw' | 'guardian-exit' | 'signal' | 'signal-in-order';
+
+export interface NativeOrder {
+  readonly deed: NativeDeed;
+  readonly placement: Placement;
+  readonly model: CheckedModel;
+  /** The file that `model` is a copy of. */
+  readonly original: string;
+}
+
+export interface NativeLine {
+  readonly event: 'begun' | 'done' | 'recovered' | 'closed';
+  readonly atMs: number;
+  /** What the call that was to end the actor has answered. */
+  readonly answer?: string;
+  readonly restarts?: number;
+  /** Whether the vectors are those of before. */
+  readonly sameVectors?: boolean;
+}
+
+const SUBJECT = 'subject';
+const BACKOFF_MS = 10;
+/** Long ones, so that a native call takes its time; enough of them to outlast the fault. */
+const TEXTS = Array.from({ length: 60 }, (_, text) => Array.from({ length: 480 }, (_, word) => `word${(word * 31 + text) % 97}`).join(' '));
+const PROBE = ['the quick brown fox', 'jumps over the lazy dog'];
+const ASK_MS = 30_000;
+const HUNG_AFTER_MS = 300;
+const HEAP_MB = 48;
+const LATE_MS = 100;
+const LOOK_MS = 1;
+/** What the process ends with when its application says so itself. */
+export const APPLICATION_EXIT_CODE = 7;
+
+export async function holdCase({ deed, placement, model, original }: NativeOrder, say: (line: NativeLine) => void): Promise<void> {
+  const tell = (event: NativeLine['event'], rest: Partial<NativeLine> = {}): void => say({ event, atMs: systemClock.monotonicMs(), ...rest });
+  const system = await createSystem({ logLevel: 'error', supervisor: { backoff: { minMs: BACKOFF_MS, maxMs: BACKOFF_MS, jitter: 0 } } });
+  const spec = specOf(deed, placement, { model, modelPath: model.path, load: 'start' });
+  if (deed === 'brutal-kill' && placement === 'thread') return void (await refused(system, spec, tell));
+  const subject = await system.spawn(spec, nativeSubjectProtocol);
+  const before = await embed(subject, PROBE);
+  // The batch that the fault meets; whether it is answered depends on the case.
+  const batch = subject.ask('embed', { texts: TEXTS, ...(isFault(deed) ? { fault: deed } : {}) }, { deadlineMs: ASK_MS }).then(() => 'answered', codeOf);
+  await begun(system, isFault(deed) ? 3 : 4);
+  tell('begun');
+  const answer = await bringAbout(deed, system, batch);
+  tell('done', { answer });
+  if (deed === 'truncate') copyFileSync(original, model.path);
+  if (deed === 'close-late' || deed === 'signal-in-order' || deed === 'guardian-exit') return void tell('closed');
+  const after = await recovered(subject);
+  tell('recovered', { restarts: system.thread(SUBJECT).restarts, sameVectors: after.every((value, index) => value === before[index]) });
+  await system.close(ASK_MS);
+  tell('closed');
+}
+
+function specOf(deed: NativeDeed, placement: Placement, args: NativeSubjectArgs): ChildSpec {
+  return {
+    id: SUBJECT,
+    start: { module: siblingModule('native-subject', import.meta.url), export: 'nativeSubject', args },
+    placement,
+    native: true,
+    ...(deed === 'brutal-kill' ? { brutalKill: true } : { shutdownMs: deed === 'stop-late' || deed === 'close-late' ? LATE_MS : ASK_MS }),
+    ...(deed === 'hang' ? { hungAfterMs: HUNG_AFTER_MS } : {}),
+    ...(deed === 'memory' ? { resourceLimits: { maxOldGenerationSizeMb: HEAP_MB } } : {}),
+  };
+}
+
+/** @returns what came of it */
+async function bringAbout(deed: NativeDeed, system: System, batch: Promise<string>): Promise<string> {
+  const supervisor = system.supervisor();
+  switch (deed) {
+    case 'terminate':
+    case 'stop-late':
+    case 'brutal-kill': {
+      const ended = await supervisor.terminateChild(SUBJECT);
+      await batch;
+      // What is late goes on to its end, and only then can there be another.
+      await restart(system);
+      return ended ? 'ended' : 'not ended';
+    }
+    case 'kill': {
+      const killed = await supervisor.killChild(SUBJECT);
+      return killed ? 'killed' : `not killed, batch ${await batch}`;
+    }
+    case 'close-late': {
+      const closed = await system.close(LATE_MS).then(() => 'closed', codeOf);
+      await system.close(ASK_MS);
+      return closed;
+    }
+    case 'application-exit':
+      return process.exit(APPLICATION_EXIT_CODE);
+    case 'application-throw':
+      setImmediate(() => {
+        throw new Error('thrown by the application while a native call runs');
+      });
+      return batch;
+    case 'guardian-exit':
+      await system.supervisor().startChild({ id: 'exiter', placement: 'inline', start: { module: siblingModule('native-exiter', import.meta.url), export: 'nativeExiter' } }).catch(() => {});
+      return batch;
+    case 'signal':
+      process.kill(process.pid, 'SIGINT');
+      return batch;
+    case 'signal-in-order': {
+      const interrupted = new Promise((resolve) => process.once('SIGINT', resolve));
+      process.kill(process.pid, 'SIGINT');
+      await interrupted;
+      await system.close(ASK_MS);
+      return batch;
+    }
+    default:
+      return batch;
+  }
+}
+
+/** The supervisor refuses to kill it by its spec, before anything has started. */
+async function refused(system: System, spec: ChildSpec, tell: (event: NativeLine['event'], rest?: Partial<NativeLine>) => void): Promise<void> {
+  tell('begun');
+  tell('done', { answer: await system.spawn(spec, nativeSubjectProtocol).then(() => 'started', codeOf) });
+  await system.close();
+  tell('closed');
+}
+
+async function restart(system: System): Promise<void> {
+  for (;;) {
+    const code = await system.supervisor().restartChild(SUBJECT).then(() => '', codeOf);
+    if (code === '') return;
+    if (code !== 'child_running') throw new SpillwayError(code, 'The child did not start again.');
+    await pause();
+  }
+}
+
+/** Waits until so many texts have been begun, the last of which computes. */
+async function begun(system: System, texts: number): Promise<void> {
+  const asked = (): number => system.counters(SUBJECT, ['texts', 'tokens', 'truncated', 'begun']).begun;
+  for (const enough = asked() + texts; asked() < enough; ) await pause();
+}
+
+async function recovered(subject: ActorRef<NativeSubjectSpec>): Promise<Float32Array> {
+  for (const endMs = systemClock.monotonicMs() + ASK_MS; ; ) {
+    try {
+      return await embed(subject, PROBE);
+    } catch (error) {
+      if (!(error instanceof SpillwayError) || systemClock.monotonicMs() > endMs) throw error;
+      await pause();
+    }
+  }
+}
+
+async function embed(subject: ActorRef<NativeSubjectSpec>, texts: readonly string[]): Promise<Float32Array> {
+  return Float32Array.from((await subject.ask('embed', { texts: [...texts] }, { deadlineMs: ASK_MS })).vectors);
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+}
+
+function isFault(deed: NativeDeed): deed is NativeFault {
+  return (['throw', 'reject', 'exit', 'memory', 'hang', 'segfault', 'truncate'] as string[]).includes(deed);
+}
+
+function codeOf(error: unknown): string {
+  if (error instanceof SpillwayError) return error.code;
+  throw error;
+}
+
+if (import.meta.main) await holdCase(JSON.parse(process.argv[2]!) as NativeOrder, (line) => console.log(JSON.stringify(line)));
