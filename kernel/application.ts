@@ -18,7 +18,7 @@ import type { Group } from './groups.ts';
 import { inspectSystem, type InspectOptions } from './inspect.ts';
 import { DEFAULT_LANE_SIZES } from './lanes.ts';
 import { createLink, reverseLink, type PeerLink } from './link.ts';
-import type { Log, LogLevel } from './log.ts';
+import type { Log, LogThreshold } from './log.ts';
 import type { Protocol, ProtocolSpec } from './protocol.ts';
 import type { Inspection, SystemPhase } from './telemetry/inspection.ts';
 import type { ActorSource } from './actor-source.ts';
@@ -36,7 +36,7 @@ export interface ApplicationOptions {
   readonly root: ActorSource;
   /** Threads at the most, the application's and the guardian's included. */
   readonly maxThreads: number;
-  readonly logLevel: LogLevel;
+  readonly logLevel: LogThreshold;
   /** How long one handler may hold its thread before that is told. Default 5,000. */
   readonly hungAfterMs?: number;
 }

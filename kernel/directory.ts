@@ -49,6 +49,14 @@ export class Directory {
     this.#names.set(name, { address, watch });
   }
 
+  /** Takes the name from that actor before its end is heard of; from another it is not taken. */
+  release(name: string, address: Address): void {
+    const known = this.#names.get(name);
+    if (known?.address !== address) return;
+    known.watch.cancel();
+    this.#names.delete(name);
+  }
+
   /** The members now; from here on the thread is told of changes. */
   follow(name: string, thread: number): { version: number; members: Address[] } {
     const group = this.#group(name);

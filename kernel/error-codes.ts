@@ -7,6 +7,7 @@ export const KERNEL_ERRORS = {
   actor_stopped: 'The actor has stopped for good, or stopped before it answered.',
   sandbox_invalid: 'The spec of a sandbox has an unknown key, a value out of range or a path that cannot be granted; `details.path` says which.',
   sandbox_unavailable: 'A sandbox is required and this system cannot build one; nothing was started. `details.missing` names what it lacks.',
+  sandbox_failed: "The sandbox of an actor's process could not be built; the message says which step has failed, and why.",
   process_invalid: 'What a process is granted has an unknown key or a value out of range; the message names it.',
   process_spawn_failed: "The actor's process could not be started; the message says why.",
   process_handshake_failed: "The actor's process did not say who it is, in time and in few bytes, with the token it was given.",

@@ -11,6 +11,10 @@ import type { Clock } from './clock.ts';
 export const LOG_LEVELS = { debug: 20, info: 30, warn: 40, error: 50 } as const;
 export type LogLevel = keyof typeof LOG_LEVELS;
 
+/** From which level on lines are written; `silent` writes none. */
+export const LOG_THRESHOLDS = { ...LOG_LEVELS, silent: Infinity } as const;
+export type LogThreshold = keyof typeof LOG_THRESHOLDS;
+
 export type LogFields = Readonly<Record<string, unknown>>;
 
 export type Log = Readonly<Record<LogLevel, (message: string, fields?: LogFields) => void>>;
@@ -50,11 +54,11 @@ export function postLog(post: (record: LogRecord) => number, lost: () => void): 
 }
 
 /** A log whose lines go through `emit`; lines below `minimum` cost one comparison. */
-export function createLog(actor: string, minimum: LogLevel, clock: Clock, emit: (record: LogRecord) => void): Log {
+export function createLog(actor: string, minimum: LogThreshold, clock: Clock, emit: (record: LogRecord) => void): Log {
   const at =
     (level: LogLevel) =>
     (message: string, fields: LogFields = {}): void => {
-      if (LOG_LEVELS[level] < LOG_LEVELS[minimum]) return;
+      if (LOG_LEVELS[level] < LOG_THRESHOLDS[minimum]) return;
       emit({ level: LOG_LEVELS[level], timeMs: clock.wallMs(), actor, message, fields });
     };
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
@@ -63,16 +67,21 @@ export function createLog(actor: string, minimum: LogLevel, clock: Clock, emit: 
 /**
  * Writes log records as pino's JSON lines. The default destination is standard error and synchronous:
  * an asynchronous one throws when the process exits at once, and the thread that writes has no other
- * work. pino is loaded with the first line, because most runs write none.
+ * work. pino is loaded by `prepare`, or else with the first line: threads that only run an actor never do.
  */
 export class LogWriter {
-  readonly #minimum: LogLevel;
+  readonly #minimum: LogThreshold;
   readonly #destination: DestinationStream | undefined;
   #logger: Logger | undefined;
 
-  constructor(minimum: LogLevel, destination?: DestinationStream) {
+  constructor(minimum: LogThreshold, destination?: DestinationStream) {
     this.#minimum = minimum;
     this.#destination = destination;
+  }
+
+  /** Loads what it takes to write, so that the first line, which may tell of a crash, holds up nobody. */
+  prepare(): void {
+    if (this.#minimum !== 'silent') this.#logger ??= this.#open();
   }
 
   write(record: LogRecord): void {

@@ -4,11 +4,11 @@ import type { ActorSource } from './actor-source.ts';
 import type { Address } from './address.ts';
 import type { DeliverySpec } from './delivery.ts';
 import type { PeerLink } from './link.ts';
-import type { LogLevel } from './log.ts';
+import type { LogThreshold } from './log.ts';
 
 export interface ThreadSettings {
   readonly maxSpins: number;
-  readonly logLevel: LogLevel;
+  readonly logLevel: LogThreshold;
 }
 
 export interface ThreadBoot extends ThreadSettings {

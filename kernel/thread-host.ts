@@ -314,6 +314,11 @@ export class ThreadHost {
     this.#directory.register(name, address);
   }
 
+  /** Takes a name from an actor that is about to end, so that it is free at once. */
+  releaseName(name: string, address: Address): void {
+    this.#directory.release(name, address);
+  }
+
   /** Whether a thread stands by that could lead its next life at once. */
   isReady(thread: HostedThread): boolean {
     return this.#tools.isReady?.(thread.spec) === true;

@@ -4,7 +4,7 @@ import type { ActorDefinition, Behaviour } from './actor.ts';
 import type { Address } from './address.ts';
 import type { Clock } from './clock.ts';
 import type { DeliverySpec } from './delivery.ts';
-import type { LogLevel } from './log.ts';
+import type { LogThreshold } from './log.ts';
 import type { ProtocolSpec } from './protocol.ts';
 
 export interface ThreadRuntimeOptions {
@@ -15,7 +15,7 @@ export interface ThreadRuntimeOptions {
   /** What this thread shows of its actors. */
   readonly board: SharedArrayBuffer;
   readonly clock: Clock;
-  readonly logLevel: LogLevel;
+  readonly logLevel: LogThreshold;
   /** Of the data messages for the thread's own actor; complete, see delivery.ts. Default: at most once. */
   readonly delivery?: Required<DeliverySpec> | undefined;
   /** Called when a handler of the thread's own actor fails with anything but a SpillwayError. */

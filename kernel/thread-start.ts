@@ -4,6 +4,7 @@ import { isMainThread, workerData, type MessagePort } from 'node:worker_threads'
 import { GUARDIAN_THREAD, threadOf } from './address.ts';
 import { Caretaker, linksOf } from './caretaker.ts';
 import { systemClock } from './clock.ts';
+import { beginLife } from './life-begin.ts';
 import type { ThreadBoot } from './thread-boot.ts';
 import { LogWriter } from './log.ts';
 import { sayLastWord } from './last-word.ts';
@@ -46,16 +47,7 @@ export async function startThread(boot = workerData as ThreadBoot, prepare = () 
   };
   // Modules and native models load through the event loop; the actor's own choice holds once it has started.
   const loop = new ThreadLoop(runtime, boot.maxSpins);
-  for (const link of boot.links) runtime.addLink(link);
-  // A defect outside any handler ends the actor the same way; Node would end the thread at once and
-  // with it, if a native call is in flight, the process.
-  process.on('uncaughtException', (error) => void caretaker.crash(error));
-  process.on('unhandledRejection', (error) => void caretaker.crash(error));
-  // Also when an actor calls process.exit.
-  process.on('exit', () => runtime.abandonMessages());
-  // Before the first turn of the loop, which must already know that an actor is coming.
-  const started = caretaker.start(prepare, boot.source.args);
-  await Promise.all([started, loop.run()]);
+  await beginLife(caretaker, loop, { links: boot.links, args: boot.source.args, prepare, onExit: () => runtime.abandonMessages() });
 }
 
 function makeStandbys(runtime: ThreadRuntime, writer: LogWriter): Standbys {
@@ -66,6 +58,9 @@ function makeStandbys(runtime: ThreadRuntime, writer: LogWriter): Standbys {
     log: (actor) => runtime.log(actor, (record) => writer.write(record)),
   });
 }
+
+/** When the guardian loads what it takes to write a log. */
+const WRITER_MS = 200;
 
 function makeHost(runtime: ThreadRuntime, boot: ThreadBoot, standbys: Standbys, writer: LogWriter): ThreadHost {
   const host = new ThreadHost(runtime, boot, {
@@ -84,6 +79,8 @@ function makeHost(runtime: ThreadRuntime, boot: ThreadBoot, standbys: Standbys, 
     onHung: ({ id }, message) => host.killHung(id, message),
   });
   watchdog.start();
+  // Not at once, when everything else starts; but before the first crash is told, which a restart would wait for.
+  runtime.after(WRITER_MS, () => writer.prepare());
   return host;
 }
 

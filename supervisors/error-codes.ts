@@ -7,6 +7,10 @@ export const SUPERVISOR_ERRORS = {
   child_killed: 'The life of the child was ended at once, on request or because it was not ready in time.',
   supervisor_dynamic: 'The call is not for a supervisor with simple_one_for_one, whose children are forgotten when they end.',
   start_deadline: 'A child was not ready within its startMs and was ended.',
+  drill_unknown: 'There is no drill of this name; the message lists those that there are.',
+  drill_invalid: 'The runs, the seed or the placement of a drill are wrong; the message says what was expected.',
+  drill_unavailable: 'This machine lacks what the drill takes; the message says what.',
+  drill_aborted: 'The abort rule of a drill fired before the run was over.',
   not_in_pool: 'The actor does not live on a thread of this pool.',
   restart_intensity: 'A child failed more often than the supervisor permits, so it stopped all its children.',
 } as const;

@@ -182,7 +182,9 @@ class PoolPlace implements ChildPlace {
   remove(exit: ChildExit | undefined): void {
     this.#ends++;
     this.#options.onRemoved();
-    const { number: child } = this.#options;
+    const { context, name, number: child } = this.#options;
+    // Not only when its thread tells of its end: the next of that name may start before.
+    if (this.#address !== undefined) context.host?.releaseName(name, this.#address);
     const notice = { child, hasCrashed: exit?.reason === 'crashed', message: exit?.message ?? '' };
     // If the thread has gone there is nothing to remove.
     void this.#thread?.host.send('remove', notice, { deadlineMs: MARGIN_MS }).catch(() => {});

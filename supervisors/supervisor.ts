@@ -253,7 +253,7 @@ export class Supervisor {
     const { clock } = this.#options;
     child.startedMs = clock.monotonicMs();
     await this.#whenReleased(child);
-    if (child.state !== 'starting') throw new SpillwayError('actor_start_failed', `Child ${child.name} was stopped before it started.`);
+    if (child.life !== life || child.state !== 'starting') throw new SpillwayError('actor_start_failed', `Child ${child.name} was stopped before it started.`);
     const started = await this.#withinDeadline(child, place.start((exit) => this.#onExit(child, life, exit)));
     child.startedMs = clock.monotonicMs();
     // It may have been told to stop while it started, or have ended at once.
@@ -290,6 +290,18 @@ export class Supervisor {
         },
       );
     });
+  }
+
+  /** Whether a child is still to be restarted once its former life has ended at last. */
+  async #isStillDue(child: Child): Promise<boolean> {
+    child.state = 'starting';
+    const { life } = child;
+    await this.#whenReleased(child);
+    if (child.life !== life || child.state !== 'starting' || this.#stopping) return false;
+    if (this.#group?.isAboutToStop(child) !== true) return true;
+    // A sibling has failed again meanwhile, and both wait for that one's delay.
+    child.state = 'restarting';
+    return false;
   }
 
   /** Waits for a former life that could not be ended when it should have. */
@@ -365,6 +377,7 @@ export class Supervisor {
 
   /** Never rejects: a start that fails is a failure like any other. */
   async #relaunch(child: Child): Promise<void> {
+    if (child.isHeld && !(await this.#isStillDue(child))) return;
     const launching = this.#launch(child);
     const { life } = child;
     try {

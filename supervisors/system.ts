@@ -8,7 +8,7 @@ import {
   Application,
   DEFAULT_HUNG_AFTER_MS,
   DEFAULT_READINESS_THRESHOLDS,
-  LOG_LEVELS,
+  LOG_THRESHOLDS,
   MAX_THREADS,
   MIN_HUNG_AFTER_MS,
   SpillwayError,
@@ -30,7 +30,7 @@ import {
   type InspectOptions,
   type Inspection,
   type Log,
-  type LogLevel,
+  type LogThreshold,
   type MetricsOptions,
   type Protocol,
   type ProtocolSpec,
@@ -65,8 +65,8 @@ export interface SystemOptions {
   readonly crashReports?: CrashReportOptions;
   /** Threads at the most, the application's and the guardian's included. Default 64. */
   readonly maxThreads?: number;
-  /** Lines below this level are not written. Default warn. */
-  readonly logLevel?: LogLevel;
+  /** Lines below this level are not written; `silent` writes none. Default warn. */
+  readonly logLevel?: LogThreshold;
   /** How long one handler may hold its thread before that is logged and the system is not ready. Default 5,000. */
   readonly hungAfterMs?: number;
 }
@@ -348,8 +348,8 @@ export async function createSystem(options: SystemOptions = {}): Promise<System>
   if (!Number.isInteger(maxThreads) || maxThreads < MIN_THREADS || maxThreads > MAX_THREADS) {
     throw new SpillwayError('spec_invalid', `maxThreads must be a whole number from ${MIN_THREADS} to ${MAX_THREADS}; got ${maxThreads}.`);
   }
-  if (!Object.hasOwn(LOG_LEVELS, logLevel)) {
-    throw new SpillwayError('spec_invalid', `logLevel must be one of ${Object.keys(LOG_LEVELS).join(', ')}; got '${logLevel}'.`);
+  if (!Object.hasOwn(LOG_THRESHOLDS, logLevel)) {
+    throw new SpillwayError('spec_invalid', `logLevel must be one of ${Object.keys(LOG_THRESHOLDS).join(', ')}; got '${logLevel}'.`);
   }
   if (!(hungAfterMs >= MIN_HUNG_AFTER_MS && hungAfterMs < Infinity)) {
     throw new SpillwayError('spec_invalid', `hungAfterMs must be a number of milliseconds from ${MIN_HUNG_AFTER_MS} on; got ${hungAfterMs}.`);

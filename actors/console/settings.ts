@@ -1,7 +1,7 @@
 /** The settings that all commands share, from flags, environment, file and defaults. */
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
-import { LOG_LEVELS, SpillwayError, loadConfig, type LogLevel } from '../../kernel/index.ts';
+import { LOG_THRESHOLDS, SpillwayError, loadConfig, type LogThreshold } from '../../kernel/index.ts';
 import { cacheFolder } from '../inference/index.ts';
 
 const SETTINGS_SCHEMA = {
@@ -29,7 +29,7 @@ export interface Settings {
   readonly chunkTokens: number;
   readonly maxFileBytes: number;
   readonly cacheDir: string;
-  readonly logLevel: LogLevel;
+  readonly logLevel: LogThreshold;
 }
 
 const ACTORS_MAX = 32;
@@ -57,8 +57,8 @@ export async function loadSettings(flags: Readonly<Record<string, unknown>>, cwd
   within('actors', actors!, 1, ACTORS_MAX);
   within('chunkTokens', chunkTokens!, CHUNK_TOKENS_MIN, 2_048);
   within('maxFileBytes', maxFileBytes!, 1, 64 * 1024 * 1024);
-  if (!Object.hasOwn(LOG_LEVELS, logLevel!)) {
-    throw new SpillwayError('config_invalid', `logLevel must be one of ${Object.keys(LOG_LEVELS).join(', ')}; got '${logLevel}'.`);
+  if (!Object.hasOwn(LOG_THRESHOLDS, logLevel!)) {
+    throw new SpillwayError('config_invalid', `logLevel must be one of ${Object.keys(LOG_THRESHOLDS).join(', ')}; got '${logLevel}'.`);
   }
   return {
     index: resolve(cwd, index!),
@@ -67,7 +67,7 @@ export async function loadSettings(flags: Readonly<Record<string, unknown>>, cwd
     chunkTokens: chunkTokens!,
     maxFileBytes: maxFileBytes!,
     cacheDir: cacheDir === undefined ? cacheFolder() : resolve(cwd, cacheDir),
-    logLevel: logLevel as LogLevel,
+    logLevel: logLevel as LogThreshold,
   };
 }
 

@@ -37,7 +37,7 @@ export interface NativeLine {
 const SUBJECT = 'subject';
 const BACKOFF_MS = 10;
 /** Long ones, so that a native call takes its time; enough of them to outlast the fault. */
-const TEXTS = Array.from({ length: 60 }, (_, text) => Array.from({ length: 480 }, (_, word) => `word${(word * 31 + text) % 97}`).join(' '));
+const TEXTS = Array.from({ length: 16 }, (_, text) => Array.from({ length: 240 }, (_, word) => `word${(word * 31 + text) % 97}`).join(' '));
 const PROBE = ['the quick brown fox', 'jumps over the lazy dog'];
 const ASK_MS = 30_000;
 const HUNG_AFTER_MS = 300;
@@ -62,7 +62,7 @@ export async function holdCase({ deed, placement, model, original }: NativeOrder
   tell('done', { answer });
   if (deed === 'truncate') copyFileSync(original, model.path);
   if (deed === 'close-late' || deed === 'signal-in-order' || deed === 'guardian-exit') return void tell('closed');
-  const after = await recovered(subject);
+  const after = await recovered(system);
   tell('recovered', { restarts: system.thread(SUBJECT).restarts, sameVectors: after.every((value, index) => value === before[index]) });
   await system.close(ASK_MS);
   tell('closed');
@@ -150,10 +150,11 @@ async function begun(system: System, texts: number): Promise<void> {
   for (const enough = asked() + texts; asked() < enough; ) await pause();
 }
 
-async function recovered(subject: ActorRef<NativeSubjectSpec>): Promise<Float32Array> {
+async function recovered(system: System): Promise<Float32Array> {
   for (const endMs = systemClock.monotonicMs() + ASK_MS; ; ) {
     try {
-      return await embed(subject, PROBE);
+      // One that was terminated and started again has another address.
+      return await embed(await system.resolve(SUBJECT, nativeSubjectProtocol), PROBE);
     } catch (error) {
       if (!(error instanceof SpillwayError) || systemClock.monotonicMs() > endMs) throw error;
       await pause();

@@ -11,7 +11,7 @@ import { Board } from '../board.ts';
 import type { DeliverySpec } from '../delivery.ts';
 import type { Lane } from '../lanes.ts';
 import { eachLane, type LinkBuffers, type PeerLink } from '../link.ts';
-import type { LogLevel } from '../log.ts';
+import type { LogThreshold } from '../log.ts';
 
 /** Where a ring stands. */
 export interface RingPlace {
@@ -38,7 +38,7 @@ export interface ProcessBoot {
   readonly source: ActorSource;
   readonly native: boolean;
   readonly delivery?: Required<DeliverySpec>;
-  readonly logLevel: LogLevel;
+  readonly logLevel: LogThreshold;
   readonly maxThreads: number;
   readonly heartbeatMs: number;
   /** Shown by the former life. */

@@ -1,4 +1,6 @@
 /** The entry file of every bridge thread; bridge-start.ts says what happens. */
-import { startBridge } from './bridge-start.ts';
+import { keepCompiledModules } from '../compile-cache.ts';
 
-void startBridge();
+keepCompiledModules();
+const { startBridge } = await import('./bridge-start.ts');
+await startBridge();

@@ -3,8 +3,9 @@
  * before the bridge is even loaded, which takes about as long as the process takes to say who it is.
  */
 import assert from 'node:assert';
-import { isMainThread, parentPort, workerData, type MessagePort } from 'node:worker_threads';
+import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import { SpillwayError } from '../errors.ts';
+import type { CompleteBridgeData } from './bridge.ts';
 import { launch, type Launch } from './child-command.ts';
 import { openPage } from './page-file.ts';
 import { completeProcess } from './process-check.ts';
@@ -20,7 +21,7 @@ export async function startBridge(): Promise<void> {
     process.exit(exitCode);
   };
   let begun: Launch;
-  let data: BridgeData;
+  let data: CompleteBridgeData;
   try {
     data = { ...given, process: completeProcess(given.process) };
     begun = await launch({ ...data, source: data.boot.source, page });
@@ -28,32 +29,25 @@ export async function startBridge(): Promise<void> {
     return leave(1, notStarted(error));
   }
   const { launched } = begun;
-  if (begun.support !== undefined && given.support === undefined) tellSupport(port, begun.support);
+  if (begun.support !== undefined && given.support === undefined) port.postMessage({ support: begun.support } satisfies FoundSupport);
   // A bridge that fails must still see its process dead.
-  let fail = (message: string): void => {
+  let fail = (code: string, message: string): void => {
     launched.kill();
-    leave(1, failed(message));
+    leave(1, { code, message });
   };
-  process.on('uncaughtException', (error) => fail(error.stack ?? String(error)));
-  process.on('unhandledRejection', (error) => fail(error instanceof Error ? (error.stack ?? error.message) : String(error)));
+  const onDefect = (error: unknown): void => fail('process_bridge_failed', `The bridge to the process failed: ${error instanceof Error ? error.stack : String(error)}`);
+  process.on('uncaughtException', onDefect);
+  process.on('unhandledRejection', onDefect);
   const { Bridge } = await import('./bridge.ts');
   const bridge = new Bridge(data, launched, page, leave);
-  fail = (message) => bridge.fail(failed(message));
+  fail = (code, message) => bridge.fail(code, message);
   // What was said before waits in the port.
   port.on('message', () => bridge.kill());
   bridge.begin();
 }
 
-function tellSupport(port: MessagePort, support: FoundSupport['support']): void {
-  port.postMessage({ support } satisfies FoundSupport);
-}
-
-function failed(message: string): BridgeReport {
-  return { code: 'process_bridge_failed', message: `The bridge to the process failed: ${message}` };
-}
-
 /** @param error of the launch */
-export function notStarted(error: unknown): BridgeReport {
+function notStarted(error: unknown): BridgeReport {
   const code = error instanceof SpillwayError ? error.code : 'process_spawn_failed';
   return { code, message: `The process could not be started: ${error instanceof Error ? error.message : String(error)}` };
 }

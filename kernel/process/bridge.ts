@@ -11,10 +11,8 @@
  * had taken, so that the next life is given all others and none of those.
  */
 import { EventLoopWait, SharedWords } from 'atomics-ring-buffer';
-import type { ChildProcess } from 'node:child_process';
-import { randomBytes, timingSafeEqual } from 'node:crypto';
-import type { Socket } from 'node:net';
-import type { Readable } from 'node:stream';
+import { timingSafeEqual } from 'node:crypto';
+import { finished } from 'node:stream';
 import { GUARDIAN_THREAD, KERNEL_SLOT, slotOf, threadOf } from '../address.ts';
 import { Board, ENTRY_BYTES } from '../board.ts';
 import { linksOf, type LinkPort } from '../caretaker.ts';
@@ -24,17 +22,17 @@ import { SpillwayError } from '../errors.ts';
 import { kernelProtocol } from '../kernel-protocol.ts';
 import { LANES } from '../lanes.ts';
 import { attachSender, type PeerLink } from '../link.ts';
+import { SANDBOX_FAILED } from '../sandbox/launcher-script.ts';
 import { ThreadBlock, threadCapacity } from '../thread-block.ts';
 import { describe } from '../worker.ts';
 import { encodeBoot, encodeLink, imageOf, type LinkImage } from './boot-frame.ts';
-import { launch } from './child-command.ts';
-import { INPUT_DESCRIPTOR, OUTPUT_DESCRIPTOR } from './descriptors.ts';
 import * as frames from './frames.ts';
-import { openPage, PageReader } from './life-page.ts';
+import type { LaunchedProcess, ProcessEnd } from './launched-process.ts';
+import { PageReader } from './life-page.ts';
 import type { Gate } from './lane-sender.ts';
 import { OutputRelay } from './output-relay.ts';
 import { PeerImages } from './peer-images.ts';
-import { DEFAULT_PROCESS, type CompleteProcessSpec } from './process-spec.ts';
+import type { CompleteProcessSpec } from './process-spec.ts';
 import { ProcessWatch } from './process-watch.ts';
 import { PROCESS_WORDS, type BridgeData, type BridgeReport } from './process-worker.ts';
 import { checkRecord } from './record-rules.ts';
@@ -48,8 +46,14 @@ const LAST_BYTES_MS = 1_000;
 const PRESSED_MS = 1;
 const STOP_KIND = kernelProtocol.message('stop').kind;
 
+/** With its spec checked and complete. */
+export interface CompleteBridgeData extends BridgeData {
+  readonly process: CompleteProcessSpec;
+}
+
 export class Bridge {
-  readonly #data: BridgeData;
+  readonly #data: CompleteBridgeData;
+  readonly #launched: LaunchedProcess;
   readonly #spec: CompleteProcessSpec;
   readonly #exit: (exitCode: number, report?: BridgeReport) => void;
   readonly #block: ThreadBlock;
@@ -57,49 +61,51 @@ export class Bridge {
   readonly #thread: number;
   readonly #pid: SharedWords<(typeof PROCESS_WORDS)[number]>;
   readonly #port: LinkPort;
-  readonly #token = randomBytes(frames.TOKEN_BYTES);
   readonly #output: OutputRelay;
   /** In the order in which the process was given them. */
   readonly #links: PeerLink[] = [];
-  #child: ChildProcess | undefined;
-  #socket: Socket | undefined;
   #writer: frames.FrameWriter | undefined;
   #relay: Relay | undefined;
   #peers: PeerImages | undefined;
-  #page: PageReader | undefined;
+  readonly #page: PageReader;
   #watch: ProcessWatch | undefined;
   #received = 0;
   #isKnown = false;
   #isOver = false;
   #report: BridgeReport | undefined;
 
-  /** @param exit ends the thread */
-  constructor(data: BridgeData, exit: (exitCode: number, report?: BridgeReport) => void) {
+  /**
+   * @param launched was started just now
+   * @param page descriptor of its page
+   * @param exit ends the thread
+   */
+  constructor(data: CompleteBridgeData, launched: LaunchedProcess, page: number, exit: (exitCode: number, report?: BridgeReport) => void) {
     const { boot } = data;
     this.#data = data;
-    this.#spec = { ...DEFAULT_PROCESS, ...data.process };
+    this.#launched = launched;
+    this.#spec = data.process;
     this.#exit = exit;
     this.#thread = threadOf(boot.self);
     this.#block = new ThreadBlock(boot.system, this.#thread);
     this.#board = new Board(boot.board);
+    this.#page = new PageReader(page, this.#block, this.#board, slotOf(boot.self));
     this.#pid = new SharedWords(data.words, 0, PROCESS_WORDS);
     // Administrative calls are for threads; whoever has opened this one is told that there is none.
     this.#port = linksOf(boot.port, (item) => item.item === 'admin' && item.port.close());
     this.#output = new OutputRelay(boot.name, () => systemClock.monotonicMs(), (text) => void process.stderr.write(text));
   }
 
-  async run(): Promise<void> {
+  begin(): void {
     this.#block.state = 'starting';
-    const page = openPage();
-    this.#page = new PageReader(page, this.#block, this.#board, slotOf(this.#data.boot.self));
+    void this.#launched.ended.then((end) => this.#ended(end));
+    const { pid } = this.#launched;
+    if (pid === undefined) return;
+    this.#pid.store('pid', pid);
     try {
-      const child = await launch(this.#spec, this.#data.heap, this.#data.boot.source, page);
-      this.#child = child;
-      child.on('error', (error) => this.#notStarted(error));
-      child.on('exit', (exitCode, signal) => void this.#ended(exitCode, signal));
-      if (child.pid !== undefined) this.#attach(child, child.pid);
+      this.#attach(pid);
     } catch (error) {
-      this.#notStarted(error);
+      const code = error instanceof SpillwayError ? error.code : 'process_bridge_failed';
+      this.fail(code, `The process could not be watched: ${describe(error).message}`);
     }
   }
 
@@ -111,36 +117,24 @@ export class Bridge {
   /** Ends the process, and says why. */
   fail(code: string, message: string): void {
     this.#report ??= { code, message };
-    if (this.#child?.pid === undefined) this.#leave(1);
-    else this.#child.kill('SIGKILL');
+    this.#launched.kill();
   }
 
-  #notStarted(error: unknown): void {
-    const code = error instanceof SpillwayError ? error.code : 'process_spawn_failed';
-    this.fail(code, `The process could not be started: ${describe(error).message}`);
-  }
-
-  #attach(child: ChildProcess, pid: number): void {
-    this.#pid.store('pid', pid);
-    const stdio: readonly unknown[] = child.stdio;
-    const [socket, input] = [stdio[OUTPUT_DESCRIPTOR] as Socket, stdio[INPUT_DESCRIPTOR] as Socket];
-    this.#socket = socket;
+  #attach(pid: number): void {
+    const { output, input, stdout, stderr } = this.#launched;
+    this.#output.follow(stdout, false);
+    this.#output.follow(stderr, true);
     this.#writer = new frames.FrameWriter(input);
     this.#relay = new Relay(this.#writer);
     this.#peers = new PeerImages(this.#data.boot.system, this.#writer);
     const reader = new frames.FrameReader(frames.HELLO_LIMITS, (...frame) => this.#onFrame(reader, ...frame));
-    socket.on('data', (chunk) => this.#onBytes(reader, chunk));
-    // It may end before it has read everything, and its end is told by itself.
-    for (const stream of [socket, input, child.stdin!]) stream.on('error', () => {});
+    this.#watch = new ProcessWatch(pid, this.#spec, () => systemClock.monotonicMs());
+    output.on('data', (chunk) => this.#onBytes(reader, chunk));
     input.on('drain', () => this.#block.doorbell.ring());
-    child.stdin!.end(this.#token);
-    this.#output.follow(child.stdout as Readable, false);
-    this.#output.follow(child.stderr as Readable, true);
     const late = setTimeout(() => {
       if (!this.#isKnown) this.fail('process_handshake_failed', `The process did not say who it is within ${this.#spec.handshakeMs} ms.`);
     }, this.#spec.handshakeMs);
     late.unref();
-    this.#watch = new ProcessWatch(pid, this.#spec, () => systemClock.monotonicMs());
     setInterval(() => this.#look(), this.#spec.heartbeatMs);
   }
 
@@ -185,9 +179,10 @@ export class Bridge {
     const version = length >= 4 ? bytes.readUInt32LE(offset) : 0;
     if (version !== frames.PROTOCOL_VERSION) throw new SpillwayError('process_handshake_failed', `Expected version ${frames.PROTOCOL_VERSION} of the protocol; got ${version}.`);
     const token = bytes.subarray(offset + 4, offset + length);
-    if (token.length !== this.#token.length || !timingSafeEqual(token, this.#token)) throw new SpillwayError('process_handshake_failed', 'Its token is not the one that it was given.');
+    const { token: given } = this.#launched;
+    if (token.length !== given.length || !timingSafeEqual(token, given)) throw new SpillwayError('process_handshake_failed', 'Its token is not the one that it was given.');
     // It serves once, whoever has read it.
-    this.#token.fill(0);
+    given.fill(0);
     this.#isKnown = true;
     this.#boot();
     void this.#run();
@@ -274,7 +269,7 @@ export class Bridge {
     if (this.#isOver || this.#report !== undefined) return;
     const breach = this.#watch!.look(this.#isKnown);
     if (breach !== undefined) return this.fail(breach.code, breach.message);
-    if (this.#page!.isTooLong) return this.fail('process_protocol_violation', 'The process writes more to its page than there is room.');
+    if (this.#page.isTooLong) return this.fail('process_protocol_violation', 'The process writes more to its page than there is room.');
     if (!this.#isKnown) return;
     this.#showPage();
     if (!this.#writer!.isBlocked) this.#peers!.tell();
@@ -283,28 +278,26 @@ export class Bridge {
 
   /** @returns whether there is something on it */
   #showPage(): boolean {
-    const isThere = this.#page!.show(this.#links.length);
-    if (isThere) this.#page!.showLatencies();
+    const isThere = this.#page.show(this.#links.length);
+    if (isThere) this.#page.showLatencies();
     return isThere;
   }
 
-  async #ended(exitCode: number | null, signal: string | null): Promise<void> {
+  async #ended({ error, exitCode, signal }: ProcessEnd): Promise<void> {
     // It was waited for: its number may be another's from now on.
     this.#pid.store('pid', 0);
-    await this.#lastBytes();
+    if (error !== undefined) this.#report ??= { code: 'process_spawn_failed', message: `The process could not be started: ${error.message}` };
+    else await this.#lastBytes();
     this.#report ??= this.#reportOf(exitCode, signal);
     this.#leave(exitCode === 0 && this.#report === undefined ? 0 : 1);
   }
 
-  /** What it had written is still in the socket. */
+  /** What it had written is still on its way; if it has not come to speak, that is why. */
   #lastBytes(): Promise<void> {
-    const socket = this.#socket;
-    if (socket === undefined || socket.readableEnded || socket.destroyed) return Promise.resolve();
-    return new Promise((resolve) => {
-      socket.once('close', () => resolve());
-      socket.once('end', () => resolve());
-      setTimeout(resolve, LAST_BYTES_MS);
-    });
+    const { output, stderr } = this.#launched;
+    const late = new Promise<void>((resolve) => void setTimeout(resolve, LAST_BYTES_MS));
+    const ends = (this.#isKnown ? [output] : [output, stderr]).map((stream) => new Promise<void>((resolve) => void finished(stream, { writable: false }, () => resolve())));
+    return Promise.race([late, Promise.all(ends).then(() => {})]);
   }
 
   #reportOf(exitCode: number | null, signal: string | null): BridgeReport | undefined {
@@ -312,15 +305,16 @@ export class Bridge {
     const words = tail === '' ? '' : `; it wrote: ${tail}`;
     if (signal !== null) return { code: 'process_signalled', message: `its process was ended by ${signal}${words}` };
     if (exitCode === 0) return undefined;
-    const code = this.#isKnown ? '' : 'process_handshake_failed';
-    return { code, message: `its process ended with exit code ${exitCode}${words}` };
+    if (this.#isKnown) return { code: '', message: `its process ended with exit code ${exitCode}${words}` };
+    if (this.#launched.isBoxed && exitCode === SANDBOX_FAILED) return { code: 'sandbox_failed', message: `its sandbox could not be built${words}` };
+    return { code: 'process_handshake_failed', message: `its process ended with exit code ${exitCode}${words}` };
   }
 
   #leave(exitCode: number): void {
     if (this.#isOver) return;
     this.#isOver = true;
     if (this.#isKnown) this.#settle();
-    this.#page?.close();
+    this.#page.close();
     this.#exit(exitCode, this.#report);
   }
 
@@ -333,7 +327,7 @@ export class Bridge {
       // A former actor's in a place that is another's now.
       if (this.#links.findLast(({ peer }) => threadOf(peer) === thread) !== link) return;
       LANES.forEach((lane, number) => {
-        const position = this.#page!.position(index, number);
+        const position = this.#page.position(index, number);
         try {
           if (position !== undefined) this.#relay!.sender(thread, lane)!.released(position);
         } catch {

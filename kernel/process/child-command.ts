@@ -1,6 +1,8 @@
 /** The command line of an actor's process, and what stands in front of it so that it never outlives its bridge. */
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
+import { getCompileCacheDir } from 'node:module';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ActorSource } from '../actor-source.ts';
 import type { SandboxSpec, SandboxSupport } from '../sandbox/index.ts';
@@ -104,8 +106,12 @@ function bindsToParent(path: string): boolean {
   return existsSync(path) && readFileSync(path).includes('pdeathsig');
 }
 
-/** The one thing of the parent's environment that changes nothing but how fast the process starts. A sandbox does not show it. */
+/**
+ * Most of a start is the loading of modules, so the process is told where the compiled ones of this thread are. A
+ * sandbox does not show them: what is in there is run by others, and could be written by it.
+ */
 function compileCache(sandbox: SandboxSpec | undefined): Record<string, string> {
-  const folder = process.env['NODE_COMPILE_CACHE'];
-  return folder === undefined || sandbox !== undefined ? {} : { NODE_COMPILE_CACHE: folder };
+  // Node makes a folder for its own version in the one that it is given.
+  const folder = sandbox === undefined ? getCompileCacheDir() : undefined;
+  return folder === undefined ? {} : { NODE_COMPILE_CACHE: dirname(folder) };
 }

@@ -3,9 +3,11 @@
  * end: what happens to it is kept until somebody asks.
  */
 import type { ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
-import type { Readable, Writable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { INPUT_DESCRIPTOR, OUTPUT_DESCRIPTOR } from './descriptors.ts';
+import { TOKEN_BYTES } from './frames.ts';
 
 /** How a process ended, or why there was never one. */
 export interface ProcessEnd {
@@ -20,6 +22,8 @@ const LAUNCHER_MS = 1_000;
 export class LaunchedProcess {
   readonly #child: ChildProcess;
   readonly #killInside: ((pid: number) => void) | undefined;
+  /** By which it will be known. It is given to it at once, because it reads that first of all. */
+  readonly token = randomBytes(TOKEN_BYTES);
   /** Resolves when it was waited for, or could not be started. */
   readonly ended: Promise<ProcessEnd>;
 
@@ -31,8 +35,10 @@ export class LaunchedProcess {
       child.once('error', (error) => resolve({ error, exitCode: null, signal: null }));
       child.once('exit', (exitCode, signal) => resolve({ exitCode, signal }));
     });
+    if (child.pid === undefined) return;
     // It may end before it has read everything, and its end is told by itself.
-    for (const stream of [child.stdin, this.output, this.input]) stream?.on('error', () => {});
+    for (const stream of [child.stdin!, this.output, this.input]) stream.on('error', () => {});
+    child.stdin!.end(this.token);
   }
 
   /** Undefined if it could not be started. */
@@ -42,11 +48,6 @@ export class LaunchedProcess {
 
   get isBoxed(): boolean {
     return this.#killInside !== undefined;
-  }
-
-  /** Brings the token. */
-  get token(): Writable {
-    return this.#child.stdin!;
   }
 
   /** Where it speaks. */

@@ -12,6 +12,7 @@ import { Board } from '../board.ts';
 import { Caretaker } from '../caretaker.ts';
 import { systemClock } from '../clock.ts';
 import { LANES, type Lane } from '../lanes.ts';
+import { beginLife } from '../life-begin.ts';
 import { eachLane, type PeerLink } from '../link.ts';
 import { prepareActor } from '../preparation.ts';
 import { THREAD_STATES, ThreadBlock, createSystemMemory, type ThreadState } from '../thread-block.ts';
@@ -106,16 +107,11 @@ export class ProcessLife {
   }
 
   begin(boot: ProcessBoot, links: readonly PeerLink[]): void {
+    const { source, heartbeatMs } = boot;
     this.#start = () => {
-      for (const link of links) this.#runtime.addLink(link);
-      const loop = new ThreadLoop(this.#runtime, 0);
-      process.on('uncaughtException', (error) => void this.#caretaker.crash(error));
-      process.on('unhandledRejection', (error) => void this.#caretaker.crash(error));
-      // Also when an actor calls process.exit; the system takes what is written now.
-      process.on('exit', () => this.#lastWrites());
-      setInterval(() => this.#beat(), boot.heartbeatMs).unref();
-      void this.#caretaker.start(() => prepareActor(boot.source), boot.source.args);
-      void loop.run();
+      setInterval(() => this.#beat(), heartbeatMs).unref();
+      // The system takes at once what is written when the process exits.
+      void beginLife(this.#caretaker, new ThreadLoop(this.#runtime, 0), { links, args: source.args, prepare: () => prepareActor(source), onExit: () => this.#lastWrites() });
     };
     this.onRecords();
   }

@@ -17,7 +17,7 @@ import { formatAddress, isSpawned, slotOf, threadOf } from '../address.ts';
 import type { DeliverySpec } from '../delivery.ts';
 import { SpillwayError } from '../errors.ts';
 import type { Lane, LaneSizes } from '../lanes.ts';
-import type { LogLevel, LogRecord } from '../log.ts';
+import type { LogThreshold, LogRecord } from '../log.ts';
 import type { Protocol, ProtocolSpec, RequestOf } from '../protocol.ts';
 import { ManualClock } from '../time/manual-clock.ts';
 import { seededRandom, type Random } from '../time/random.ts';
@@ -36,7 +36,7 @@ export interface TestSystemOptions {
   readonly maxThreads?: number;
   readonly faults?: readonly Fault[];
   /** What is kept in `logs`. Default `error`. */
-  readonly logLevel?: LogLevel;
+  readonly logLevel?: LogThreshold;
   /** How likely, before a step, time goes on to the next timer although somebody could step; below 1. Default 0. */
   readonly lateness?: number;
   /** Until a thread that has ended is started again. Default 1. */

@@ -11,7 +11,7 @@ import type { DeliverySpec } from '../delivery.ts';
 import { SpillwayError } from '../errors.ts';
 import type { LaneSizes } from '../lanes.ts';
 import { createLink, reverseLink, type PeerLink } from '../link.ts';
-import type { LogLevel, LogRecord } from '../log.ts';
+import type { LogThreshold, LogRecord } from '../log.ts';
 import { defineProtocol } from '../protocol.ts';
 import type { ThreadBoot } from '../thread-boot.ts';
 import { createSystemMemory } from '../thread-block.ts';
@@ -26,7 +26,7 @@ export interface TestThreadsOptions {
   readonly clock: ManualClock;
   readonly random: Random;
   readonly maxThreads: number;
-  readonly logLevel: LogLevel;
+  readonly logLevel: LogThreshold;
   /** Until a thread that has ended is started again. */
   readonly restartMs: number;
 }

@@ -84,7 +84,8 @@ export class Stage {
   /** Opens a system, does what is to be done in it, and closes it, also when that fails. */
   static async with<T>(run: DrillRun, options: StageOptions, act: (stage: Stage) => Promise<T>): Promise<T> {
     const system = await createSystem({
-      logLevel: 'error',
+      // What fails here is meant to.
+      logLevel: 'silent',
       pool: { threads: 1 },
       supervisor: { intensity: STAGE_INTENSITY.restarts, periodMs: STAGE_INTENSITY.periodMs, backoff: STAGE_BACKOFF },
       ...options.system,

@@ -20,7 +20,7 @@ let spawned = 0;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'spillway-placement-'));
-  system = await createSystem({ logLevel: 'error', supervisor, pool: { threads: 2, hungAfterMs: 300 }, crashReports: { folder, keep: 5 } });
+  system = await createSystem({ logLevel: 'silent', supervisor, pool: { threads: 2, hungAfterMs: 300 }, crashReports: { folder, keep: 5 } });
 });
 afterAll(async () => {
   await system.close();

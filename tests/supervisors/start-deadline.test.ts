@@ -83,3 +83,14 @@ test('a restart whose start hangs is tried again after its deadline', async () =
   expect((await child.ask('life', {}, ask)).incarnation).toBeGreaterThan(2);
   expect(await sup.handle.removeChild('again')).toBe(true);
 });
+
+test('the name of a child of the pool is free as soon as it is terminated, on whichever thread the next one lives', async () => {
+  const next = workerSpec('named', { placement: 'pool' });
+  await sup.handle.startChild(next);
+  for (let round = 0; round < 20; round++) {
+    expect(await sup.handle.terminateChild('named')).toBe(true);
+    expect(await codeOf(suite.system.resolve(`${sup.path}/named`, workerProtocol))).toBe('actor_unknown');
+    expect(await codeOf(sup.handle.restartChild('named'))).toBe('fulfilled');
+  }
+  expect(await sup.handle.removeChild('named')).toBe(true);
+});

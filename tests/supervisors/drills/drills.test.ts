@@ -7,7 +7,7 @@ import type { Placement } from '../../../supervisors/child-spec.ts';
 
 /** Long enough for two restarts on a busy machine. */
 const BLOCKED_MS = 2_000;
-const RUNS = 2;
+const RUNS = 1;
 
 const drills = DRILLS.map((drill) => (drill.name === 'blocked-application' ? blockedApplicationDrill(BLOCKED_MS) : drill));
 /** Each where it is held by default, and one of them everywhere. */

@@ -53,8 +53,14 @@ describe('one_for_all', () => {
     await die(sup, 'child1');
     await until(() => linesOf(journal).length >= 8, 'both were started again');
     expect(linesOf(journal)).toEqual([
-      ...['child1 started', 'child2 started', 'child1 stopping crashed', 'child1 stopped'],
-      ...['child2 stopping shutdown', 'child2 stopped', 'child1 started', 'child2 started'],
+      'child1 started',
+      'child2 started',
+      'child1 stopping crashed',
+      'child1 stopped',
+      'child2 stopping shutdown',
+      'child2 stopped',
+      'child1 started',
+      'child2 started',
     ]);
     expect(await livesOf(sup, 'child1', 'child2')).toEqual([2, 2]);
     expect(await sup.counts()).toEqual([2, 2, 0, 2]);

@@ -119,8 +119,15 @@ test('order_of_children: children start in the order given and end in the opposi
   (await sup.worker('ch10')).tell('die', {});
   await until(() => linesOf(journal).filter((line) => line === 'ch5 started').length === 2, 'the last was started again');
   expect(linesOf(journal).slice(5)).toEqual([
-    ...['ch10 stopping crashed', 'ch10 stopped', 'ch5 stopping shutdown', 'ch5 stopped', 'ch2 stopping shutdown', 'ch2 stopped'],
-    ...['ch10 started', 'ch2 started', 'ch5 started'],
+    'ch10 stopping crashed',
+    'ch10 stopped',
+    'ch5 stopping shutdown',
+    'ch5 stopped',
+    'ch2 stopping shutdown',
+    'ch2 stopped',
+    'ch10 started',
+    'ch2 started',
+    'ch5 started',
   ]);
   expect(await sup.end()).toBe(true);
   expect(linesOf(journal).slice(14)).toEqual(ids.toReversed().flatMap((id) => [`${id} stopping shutdown`, `${id} stopped`]));

@@ -59,6 +59,8 @@ export interface Kid {
   isUnsure: boolean;
   /** How it has ended while that was so. */
   unsureReason: string;
+  /** It became ready although it was told to stop while it started. */
+  isUp: boolean;
   /** Why its present life began. */
   origin: 'first' | 'call' | 'restart';
 }
@@ -92,6 +94,7 @@ export function newKid(spec: AnyChildSpec, parent: Sup): Kid {
     isNew: true,
     isLate: false,
     isUnsure: false,
+    isUp: false,
     unsureReason: '',
     origin: 'first',
   };

@@ -14,7 +14,7 @@ import type { SeededBug } from './seeded-bugs.ts';
 /** What is told of the engine's doings. */
 export interface Watcher {
   start(name: string, spec: AnyChildSpec): void;
-  started(name: string, how: 'ready' | 'ignored' | 'failed'): void;
+  started(name: string, how: 'ready' | 'ignored' | 'failed' | 'late'): void;
   exit(name: string, reason: Reason): void;
   stop(name: string, how: 'stop' | 'kill'): void;
   stopped(name: string, ended: boolean): void;
@@ -146,6 +146,8 @@ class WatchedPlace implements ChildPlace {
         this.isAlive = !started.isIgnored;
         this.#forest.watcher?.started(this.#name, started.isIgnored ? 'ignored' : 'ready');
       }
+      // What could not be ended in its start goes on until it can.
+      if (this.isAlive && this.#isTold) this.#forest.watcher?.started(this.#name, 'late');
       return started;
     } catch (error) {
       if (this.isAlive && !this.#isTold) {

@@ -72,14 +72,12 @@ export class Leaf implements ChildPlace {
       this.#rejectStart = reject;
       const come = (): void => {
         if (this.#life !== life || this.#state !== 'starting') return;
-        if (how === 'fail') {
-          this.#end();
-          reject(new SpillwayError('actor_start_failed', `${name} was told to fail`));
-          return;
-        }
-        if (how === 'ignore') this.#end();
+        const waiting = this.#stopping;
+        if (how === 'fail' || how === 'ignore') this.#end();
         else this.#state = 'running';
-        resolve({ isIgnored: how === 'ignore', info: undefined });
+        if (how === 'fail') reject(new SpillwayError('actor_start_failed', `${name} was told to fail`));
+        else resolve({ isIgnored: how === 'ignore', info: undefined });
+        if (!this.isAlive) for (const tell of waiting) tell(true);
         // At once, before whoever started it has heard that it is up.
         if (how === 'exit') this.exit('crashed');
       };

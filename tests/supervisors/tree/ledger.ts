@@ -29,6 +29,7 @@ export class Ledger implements Watcher {
   /** Calls under way that stop a child, and that start one. */
   readonly #stops = new Map<string, number>();
   readonly #starts = new Map<string, number>();
+  readonly #restarts = new Map<string, number>();
   readonly #deletes = new Map<string, number>();
 
   constructor(options: LedgerOptions) {
@@ -54,12 +55,12 @@ export class Ledger implements Watcher {
 
   start(name: string, spec: AnyChildSpec): void {
     const { nowMs } = this.#options.time;
-    const isCalled = (this.#starts.get(name) ?? 0) > 0;
+    const isCalled = (this.#starts.get(name) ?? 0) + (this.#restarts.get(name) ?? 0) > 0;
     const known = this.#known(name);
     // In a former life of its supervisor.
     if (known !== undefined && known.parent !== this.#supOf(name)) this.#kids.delete(name);
     // A call to start that finds its child has waited for one to delete it.
-    if (known?.state === 'stopped' && (this.#deletes.get(name) ?? 0) > 0) this.#forget(known);
+    if (known?.state === 'stopped' && (this.#deletes.get(name) ?? 0) > 0 && (this.#starts.get(name) ?? 0) > 0) this.#forget(known);
     const kid = this.#known(name) ?? this.#add(name, spec, isCalled);
     const { parent } = kid;
     this.#expect(!kid.isAlive, () => `${name} was started while it lived`);
@@ -72,7 +73,7 @@ export class Ledger implements Watcher {
     kid.origin = isRestart ? 'restart' : isCalled ? 'call' : 'first';
     if (kid.origin === 'first' || (kid.origin === 'restart' && hasGroup(parent))) this.#expectStartOrder(kid);
     kid.isUnsure = kid.origin !== 'restart' && hasGroup(parent) && parent.kids.some((other) => isWaiting(other));
-    Object.assign(kid, { state: 'starting', isAlive: true, hasPlace: true, startedMs: nowMs, isToldToStop: false, isHeld: false, isCondemned: false, isLeaving: false, isLate: false, unsureReason: '' });
+    Object.assign(kid, { state: 'starting', isAlive: true, hasPlace: true, startedMs: nowMs, isToldToStop: false, isHeld: false, isCondemned: false, isLeaving: false, isLate: false, isUp: false, unsureReason: '' });
     kid.lives++;
     if (isSup(kid)) {
       kid.sup = supOf(kid);
@@ -80,8 +81,12 @@ export class Ledger implements Watcher {
     }
   }
 
-  started(name: string, how: 'ready' | 'ignored' | 'failed'): void {
+  started(name: string, how: 'ready' | 'ignored' | 'failed' | 'late'): void {
     const kid = this.#kid(name);
+    if (how === 'late') {
+      kid.isUp = true;
+      return;
+    }
     kid.isAlive = how === 'ready';
     if (how !== 'failed') kid.isNew = false;
     if (kid.sup !== undefined) kid.sup.isStarting = false;
@@ -117,7 +122,8 @@ export class Ledger implements Watcher {
     const { parent, spec } = kid;
     const isCalled = (this.#stops.get(name) ?? 0) > 0;
     const isMeant = spec.brutalKill === true && (isCalled || parent.isStopping);
-    const isLate = !isMeant && how === 'kill' && kid.state === 'starting' && this.#options.time.nowMs === kid.startedMs + (spec.startMs ?? DEFAULT_CHILD.startMs);
+    const isAtDeadline = how === 'kill' && kid.state === 'starting' && this.#options.time.nowMs === kid.startedMs + (spec.startMs ?? DEFAULT_CHILD.startMs);
+    const isLate = isAtDeadline && !isMeant;
     if (kid.isLate) return;
     if (isLate) {
       kid.isLate = true;
@@ -126,7 +132,7 @@ export class Ledger implements Watcher {
     const isSibling = hasGroup(parent) && parent.kids.some((other) => other !== kid && isWaiting(other));
     this.#expect(isCalled || parent.isStopping || kid.isCondemned || kid.isHeld || kid.isLeaving || isSibling, () => `${name} was stopped without a cause`);
     if (!kid.isHeld) this.#expect((how === 'kill') === (spec.brutalKill === true), () => `${name} was to be ended ${spec.brutalKill === true ? 'at once' : 'in order'}`);
-    if (!isCalled && !kid.isHeld && !kid.isLeaving && parent.template === undefined) {
+    if (!isCalled && !isAtDeadline && !kid.isHeld && !kid.isLeaving && parent.template === undefined) {
       const right = parent.kids.slice(parent.kids.indexOf(kid) + 1).find((other) => other.isAlive && !other.isHeld && !other.isUnsure);
       this.#expect(right === undefined, () => `${name} was stopped before ${right!.name}, on its right`);
     }
@@ -143,7 +149,7 @@ export class Ledger implements Watcher {
     if (kid.isLate && !kid.isToldToStop) return;
     kid.isCondemned = false;
     // A supervisor does not start without each of its first children.
-    if (kid.state === 'starting' && kid.origin === 'first') kid.parent.isStopping = true;
+    if (ended && kid.state === 'starting' && kid.origin === 'first' && !kid.isUp) kid.parent.isStopping = true;
     if (!kid.isLeaving) kid.state = 'restarting';
     if (ended) kid.sup = undefined;
   }
@@ -260,7 +266,7 @@ export class Ledger implements Watcher {
   #expectStartOrder(kid: Kid): void {
     const { kids } = kid.parent;
     const index = kids.indexOf(kid);
-    const left = kids.slice(0, index).find(({ state, isAlive }) => state === 'starting' && isAlive);
+    const left = kids.slice(0, index).find(({ state, isAlive, isToldToStop }) => state === 'starting' && isAlive && !isToldToStop);
     const right = kids.slice(index + 1).find((other) => other.isAlive && !other.isHeld && !other.isUnsure && other.origin !== 'call');
     const isAlone = !hasGroup(kid.parent);
     this.#expect(isAlone || left === undefined, () => `${kid.name} was started before ${left!.name} was up`);
@@ -306,7 +312,8 @@ export class Ledger implements Watcher {
 
   #calls(call: Call): Map<string, number> {
     if (call === 'delete') return this.#deletes;
-    return call === 'terminate' || call === 'remove' ? this.#stops : this.#starts;
+    if (call === 'restart') return this.#restarts;
+    return call === 'start' ? this.#starts : this.#stops;
   }
 
   #expect(isSo: boolean, what: () => string): void {

@@ -3,7 +3,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { SpillwayError, seededRandom, type ActorRef, type Random } from '../../../kernel/index.ts';
-import { DEFAULT_FLAGS, type AnyChildSpec, type Placement, type Restart, type Strategy, type SupervisorFlags, type SupervisorChildSpec } from '../../../supervisors/child-spec.ts';
+import { DEFAULT_FLAGS, type AnyChildSpec, type ChildSpec, type Placement, type Restart, type Strategy, type SupervisorFlags, type SupervisorChildSpec } from '../../../supervisors/child-spec.ts';
 import { createSystem, type System } from '../../../supervisors/index.ts';
 import { until } from '../../kernel/condition.ts';
 import { liverProtocol } from '../actors/liver.ts';
@@ -22,7 +22,7 @@ const module = new URL('../actors/liver.ts', import.meta.url).href;
 const ENDS = new Set(['actor_restarted', 'actor_stopped', 'actor_unknown', 'ask_deadline', 'thread_ended']);
 
 const flags = (strategy: Strategy, intensity: number, more: Partial<SupervisorFlags> = {}): SupervisorFlags => ({ ...DEFAULT_FLAGS, strategy, intensity, periodMs: LONG_MS, backoff: { minMs: 0, maxMs: 0, jitter: 0 }, ...more });
-const leaf = (id: string, placement: Placement, restart: Restart = 'permanent', more: Partial<AnyChildSpec> = {}): AnyChildSpec => ({ id, placement, restart, ...more, start: { module, export: 'liver', args: { startMs: 0, stopMs: 0 } } }) as AnyChildSpec;
+const leaf = (id: string, placement: Placement, restart: Restart = 'permanent', more: Partial<ChildSpec> = {}): ChildSpec => ({ id, placement, restart, ...more, start: { module, export: 'liver', args: { startMs: 0, stopMs: 0 } } });
 const branch = (id: string, of: SupervisorFlags, children: AnyChildSpec[], restart: Restart = 'permanent'): SupervisorChildSpec => ({ id, type: 'supervisor', restart, flags: of, children });
 
 /** Twenty leaves. Those of `tired` and of `last` end their supervisor now and then. */

@@ -2,7 +2,7 @@
 import { Backoff } from '../../../supervisors/backoff.ts';
 import type { ChildExit, ChildPlace } from '../../../supervisors/child-place.ts';
 import type { AnyChildSpec, SupervisorFlags } from '../../../supervisors/child-spec.ts';
-import { Children, type Child } from '../../../supervisors/children.ts';
+import { Children } from '../../../supervisors/children.ts';
 import { GroupRestart } from '../../../supervisors/group-restart.ts';
 import { RestartIntensity } from '../../../supervisors/restart-intensity.ts';
 import type { CheckedSetup } from '../../../supervisors/spec-check.ts';
@@ -80,7 +80,7 @@ function replaced<Owner extends object, Key extends keyof Owner>(owner: Owner, k
 
 /** A walk over the children goes the other way round while `run` is called, up to its first wait. */
 function reversed<Result>(run: () => Result): Result {
-  const restore = replaced(Children.prototype, Symbol.iterator, (former) => function (this: Children) { return [...{ [Symbol.iterator]: () => former.call(this) as Iterator<Child> }].toReversed()[Symbol.iterator](); });
+  const restore = replaced(Children.prototype, Symbol.iterator, (former) => function (this: Children) { return [...{ [Symbol.iterator]: () => former.call(this) }].toReversed()[Symbol.iterator](); });
   try {
     return run();
   } finally {

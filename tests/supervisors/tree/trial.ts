@@ -1,6 +1,6 @@
 /** A tree and its model side by side: each fault happens to both, and whatever differs is a divergence. */
 import { SpillwayError } from '../../../kernel/index.ts';
-import { DEFAULT_FLAGS, FOREVER_MS, type AnyChildSpec } from '../../../supervisors/child-spec.ts';
+import { DEFAULT_FLAGS, FOREVER_MS } from '../../../supervisors/child-spec.ts';
 import type { CrashReport } from '../../../supervisors/crash-report.ts';
 import { newSup, type Kid, type Sup } from './book.ts';
 import type { Fault, Step } from './faults.ts';
@@ -202,7 +202,7 @@ export class Trial {
     if (call === 'remove') return String(await supervisor.removeChild(id));
     if (call === 'delete') await supervisor.deleteChild(id);
     else if (call === 'restart') await supervisor.restartChild(id);
-    else await supervisor.startChild(this.#isDynamic(target) ? { id } : (this.shape.specs.get(target) as AnyChildSpec));
+    else await supervisor.startChild(this.#isDynamic(target) ? { id } : this.shape.specs.get(target));
     return 'ok';
   }
 
