@@ -19,6 +19,7 @@ import { inspectSystem, type InspectOptions } from './inspect.ts';
 import { DEFAULT_LANE_SIZES } from './lanes.ts';
 import { createLink, reverseLink, type PeerLink } from './link.ts';
 import type { Log, LogThreshold } from './log.ts';
+import { standStill } from './native-exit.ts';
 import type { Protocol, ProtocolSpec } from './protocol.ts';
 import type { Inspection, SystemPhase } from './telemetry/inspection.ts';
 import type { ActorSource } from './actor-source.ts';
@@ -128,6 +129,10 @@ export class Application {
     this.#guardianEnded = new Promise((resolve) => this.#guardian.once('exit', () => resolve()));
     // Without its guardian the system cannot go on: every ask ends, and new ones are refused.
     void this.#guardianEnded.then(() => this.#runtime.end());
+    // Before Node ends the threads, whatever the application ends by.
+    const onExit = (): void => this.#outlastNativeCalls();
+    process.on('exit', onExit);
+    void this.#guardianEnded.then(() => process.off('exit', onExit));
     this.#loop = new ThreadLoop(this.#runtime, maxSpins).run();
   }
 
@@ -218,6 +223,18 @@ export class Application {
 
   log(actor: string): Log {
     return this.#runtime.log(actor);
+  }
+
+  #outlastNativeCalls(): void {
+    const guardian = this.block(GUARDIAN_THREAD);
+    if (!guardian.isNative) return;
+    // Nobody can act on a signal any more; without listeners it has its usual effect, at once.
+    for (const signal of ['SIGINT', 'SIGTERM']) process.removeAllListeners(signal);
+    let isTold = false;
+    standStill(this.block(APPLICATION_THREAD).doorbell, () => {
+      isTold ||= this.#runtime.tellOnce(GUARDIAN_THREAD, 'stop', { deadlineMs: 0 }) >= 0;
+      return !guardian.isNative;
+    });
   }
 
   /** Ends the guardian and this thread's loop. The root actor must have stopped its children before. */

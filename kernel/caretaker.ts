@@ -21,6 +21,7 @@ import { completeMailboxSpec } from './mailbox/mailbox-spec.ts';
 import { kernelProtocol, type KernelSpec } from './kernel-protocol.ts';
 import type { Letter } from './letter.ts';
 import type { PeerLink } from './link.ts';
+import { ThreadIsLeft } from './native-exit.ts';
 import { Sender } from './post.ts';
 import { startActor, startWith, type PreparedActor } from './preparation.ts';
 import type { Protocol, ProtocolSpec } from './protocol.ts';
@@ -226,9 +227,19 @@ export class Caretaker {
     }
   }
 
+  /** The actor has called `process.exit` where that must wait: it ends without a word, as it wanted to, but in order. */
+  async leave(code: number): Promise<void> {
+    if (this.#ending) return;
+    this.#ending = true;
+    this.runtime.block.state = code === 0 ? 'stopping' : 'crashed';
+    await this.#release(code === 0 ? 'shutdown' : 'crashed', CRASH_STOP_MS);
+    this.#options.exit(code);
+  }
+
   /** The actor has failed: report it, release what it holds, end. */
   async crash(error: unknown): Promise<void> {
     if (this.#ending) {
+      if (error instanceof ThreadIsLeft) return;
       this.runtime.log(this.#options.name).error('the actor failed while it was ending', { ...described(error) });
       return;
     }

@@ -13,7 +13,7 @@ export const THREAD_STATES = ['vacant', 'starting', 'running', 'stopping', 'stop
 export type ThreadState = (typeof THREAD_STATES)[number];
 
 const BELL_WORDS = ['bell'] as const;
-const STATE_WORDS = ['state', 'incarnation', 'restarts', 'turns', 'handling', 'places', 'actors', 'deadLetterListeners'] as const;
+const STATE_WORDS = ['state', 'incarnation', 'restarts', 'turns', 'handling', 'places', 'actors', 'deadLetterListeners', 'native'] as const;
 /** What the watchdog has seen of the thread; written by the guardian. */
 const WATCH_WORDS = ['isHeld', 'heldTurns', 'heldHandling', 'heldSinceMs', 'hangs'] as const;
 
@@ -185,6 +185,15 @@ export class ThreadBlock {
 
   set deadLetterListeners(count: number) {
     this.#words.store('deadLetterListeners', count);
+  }
+
+  /** Whether the process could be aborted if the thread ended now: it makes native calls, or a thread below it does. */
+  get isNative(): boolean {
+    return this.#words.load('native') === 1;
+  }
+
+  set isNative(isNative: boolean) {
+    this.#words.store('native', isNative ? 1 : 0);
   }
 
   /** How many places of the thread's board have been in use. */

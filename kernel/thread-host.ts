@@ -30,6 +30,7 @@ import type { KernelSpec } from './kernel-protocol.ts';
 import type { LaneSizes } from './lanes.ts';
 import { hearLastWord } from './last-word.ts';
 import { LogWriter, type Log } from './log.ts';
+import { standStill } from './native-exit.ts';
 import { remainsOf, type ThreadRemains } from './remains.ts';
 import type { ThreadBoot } from './thread-boot.ts';
 import type { HostedThread, Started, ThreadExit, ThreadSpec } from './thread-spec.ts';
@@ -224,6 +225,10 @@ export class ThreadHost {
       logLevel: this.#boot.logLevel,
     };
     const worker = this.#tools.newWorker(boot, hosted.spec);
+    if (!mayBeTerminated(hosted.spec)) {
+      block.isNative = true;
+      this.#block(GUARDIAN_THREAD).isNative = true;
+    }
     const stops: Hosted['stops'] = new Set();
     hosted.alive = true;
     hosted.worker = worker;
@@ -301,6 +306,22 @@ export class ThreadHost {
   killHung(id: number, message: string): void {
     const hosted = this.#threads.get(id);
     if (hosted !== undefined) void this.kill(hosted, 'actor_hung', message);
+  }
+
+  /** For the end of the guardian, which ends all threads: has those that make native calls end in order before. */
+  outlastNativeCalls(): void {
+    const guardian = this.#block(GUARDIAN_THREAD);
+    const told = new Set<number>();
+    standStill(guardian.doorbell, () => {
+      let isOver = true;
+      for (const { id } of this.#threads.values()) {
+        if (!this.#block(id).isNative) continue;
+        isOver = false;
+        if (!told.has(id) && this.#tell(id, 'stop', { deadlineMs: 0 }) >= 0) told.add(id);
+      }
+      return isOver;
+    });
+    guardian.isNative = false;
   }
 
   /** Runs `run` on the guardian's loop after a delay. For the tree, whose children may be more than one actor has timers. */
@@ -460,6 +481,7 @@ export class ThreadHost {
     const block = this.#block(hosted.id);
     hosted.remains = this.#look(hosted);
     block.state = exitCode === 0 ? 'stopped' : 'restarting';
+    block.isNative = false;
     // It may have died in the middle of a handler.
     block.handling = 0;
     block.actors = 0;

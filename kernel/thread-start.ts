@@ -8,6 +8,7 @@ import { beginLife } from './life-begin.ts';
 import type { ThreadBoot } from './thread-boot.ts';
 import { LogWriter } from './log.ts';
 import { sayLastWord } from './last-word.ts';
+import { leaveInOrder } from './native-exit.ts';
 import { prepareActor } from './preparation.ts';
 import { Standbys } from './standby.ts';
 import { ThreadHost } from './thread-host.ts';
@@ -40,10 +41,14 @@ export async function startThread(boot = workerData as ThreadBoot, prepare = () 
     ...(isGuardian ? { makeHost: (made: ThreadRuntime) => makeHost(made, boot, (standbys = makeStandbys(made, writer)), writer) } : {}),
   });
   const { runtime } = caretaker;
+  const exit = boot.native || isGuardian ? leaveInOrder((code) => void caretaker.leave(code)) : process.exit;
   const leave = (code: number): void => {
     runtime.end();
-    if (!isGuardian) sayLastWord(boot.port, code);
-    process.exit(code);
+    if (!isGuardian) {
+      runtime.block.isNative = false;
+      sayLastWord(boot.port, code);
+    }
+    exit(code);
   };
   // Modules and native models load through the event loop; the actor's own choice holds once it has started.
   const loop = new ThreadLoop(runtime, boot.maxSpins);
@@ -79,6 +84,8 @@ function makeHost(runtime: ThreadRuntime, boot: ThreadBoot, standbys: Standbys, 
     onHung: ({ id }, message) => host.killHung(id, message),
   });
   watchdog.start();
+  // However the guardian ends.
+  process.on('exit', () => host.outlastNativeCalls());
   // Not at once, when everything else starts; but before the first crash is told, which a restart would wait for.
   runtime.after(WRITER_MS, () => writer.prepare());
   return host;

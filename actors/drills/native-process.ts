@@ -74,7 +74,7 @@ function specOf(deed: NativeDeed, placement: Placement, args: NativeSubjectArgs)
     start: { module: siblingModule('native-subject', import.meta.url), export: 'nativeSubject', args },
     placement,
     native: true,
-    ...(deed === 'brutal-kill' ? { brutalKill: true } : { shutdownMs: deed === 'stop-late' || deed === 'close-late' ? LATE_MS : ASK_MS }),
+    ...(deed === 'brutal-kill' ? { brutalKill: true } : { shutdownMs: deed === 'stop-late' ? LATE_MS : ASK_MS }),
     ...(deed === 'hang' ? { hungAfterMs: HUNG_AFTER_MS } : {}),
     ...(deed === 'memory' ? { resourceLimits: { maxOldGenerationSizeMb: HEAP_MB } } : {}),
   };
@@ -88,10 +88,10 @@ async function bringAbout(deed: NativeDeed, system: System, batch: Promise<strin
     case 'stop-late':
     case 'brutal-kill': {
       const ended = await supervisor.terminateChild(SUBJECT);
-      await batch;
+      const outcome = await batch;
       // What is late goes on to its end, and only then can there be another.
       await restart(system);
-      return ended ? 'ended' : 'not ended';
+      return ended ? 'ended' : `not ended, batch ${outcome}`;
     }
     case 'kill': {
       const killed = await supervisor.killChild(SUBJECT);
