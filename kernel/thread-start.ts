@@ -41,7 +41,7 @@ export async function startThread(boot = workerData as ThreadBoot, prepare = () 
     ...(isGuardian ? { makeHost: (made: ThreadRuntime) => makeHost(made, boot, (standbys = makeStandbys(made, writer)), writer) } : {}),
   });
   const { runtime } = caretaker;
-  const exit = boot.native || isGuardian ? leaveInOrder((code) => void caretaker.leave(code)) : process.exit;
+  const exit = boot.native || isGuardian ? leaveInOrder((code) => void caretaker.leave(code)) : (code: number) => process.exit(code);
   const leave = (code: number): void => {
     runtime.end();
     if (!isGuardian) {

@@ -4,7 +4,8 @@
  */
 import type { ThreadRemains } from '../kernel/index.ts';
 import type { ChildExit } from './child-place.ts';
-import type { Placement, Restart } from './child-spec.ts';
+import { DEFAULT_CHILD, isSupervisor, type Placement, type Restart } from './child-spec.ts';
+import type { Child } from './children.ts';
 
 export interface CrashReport extends ChildExit {
   /** Its name: the ids of the supervisors above it and its own. */
@@ -28,4 +29,20 @@ export interface CrashReport extends ChildExit {
   readonly siblings: readonly string[];
   /** What its thread has left: levels of its lanes, its last messages. Only of a child that has a thread or process to itself. */
   readonly remains?: ThreadRemains;
+}
+
+/** What the supervisor adds to what the child and its exit say. */
+export type CrashContext = Pick<CrashReport, 'atMs' | 'livedMs' | 'decision' | 'delayMs' | 'restartsInPeriod' | 'intensity' | 'periodMs' | 'siblings'>;
+
+export function crashReportOf({ name, spec, place, restartsMs }: Child, exit: ChildExit, context: CrashContext): CrashReport {
+  const remains = place?.remains?.();
+  return {
+    child: name,
+    placement: isSupervisor(spec) ? 'supervisor' : (spec.placement ?? DEFAULT_CHILD.placement),
+    restart: spec.restart ?? DEFAULT_CHILD.restart,
+    ...exit,
+    ...context,
+    restartsMs,
+    ...(remains === undefined ? {} : { remains }),
+  };
 }

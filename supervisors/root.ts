@@ -5,7 +5,7 @@ import type { SupervisorFlags } from './child-spec.ts';
 import { CrashReports, type CrashReportOptions } from './crash-reports.ts';
 import { supervisorProtocol, type TreeSpec } from './messages.ts';
 import type { PoolThreadsSpec } from './pool-threads.ts';
-import type { StartedChild } from './supervisor.ts';
+import type { StartedChild } from './supervisor-options.ts';
 import { Tree } from './tree.ts';
 
 export interface RootArgs {

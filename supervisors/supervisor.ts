@@ -3,52 +3,30 @@
  * what fails, by its strategy and as long as that does not happen too often. The rules are those of OTP's
  * `supervisor`; what is added is a delay before a restart (backoff.ts) and a deadline for every start.
  *
- * It knows its children only as places (child-place.ts). Four things can happen to a child, and each has one
+ * It knows its children only as places (child-place.ts), whose lives child-lives.ts begins and ends. Four things can happen to a child, and each has one
  * method: it is launched, it ends by itself (`#onExit`), its turn to be restarted has come, it is stopped.
  * Whatever happens meanwhile finds the child's state and acts on that. Children that are restarted alone do
  * not wait for each other; where siblings are restarted together, one such restart, or one call that
  * changes the children, is under way at a time (group-restart.ts).
  */
-import { SpillwayError, described, type Clock, type Log, type Started, type Timer } from '../kernel/index.ts';
+import { SpillwayError } from '../kernel/index.ts';
 import { Backoff } from './backoff.ts';
 import type { ChildExit, ChildPlace } from './child-place.ts';
-import { DEFAULT_CHILD, FOREVER_MS, completeSpec, isSupervisor, shutdownMsOf, type AnyChildSpec, type SupervisorFlags } from './child-spec.ts';
+import { DEFAULT_CHILD, FOREVER_MS, completeSpec, shutdownMsOf, type AnyChildSpec, type SupervisorFlags } from './child-spec.ts';
+import { ChildLives } from './child-lives.ts';
 import { Children, type Child, type ChildCounts, type ChildStatus, type ChildrenPage } from './children.ts';
-import type { CrashReport } from './crash-report.ts';
+import { crashReportOf, type CrashReport } from './crash-report.ts';
 import { GroupRestart } from './group-restart.ts';
 import { RestartIntensity } from './restart-intensity.ts';
-import { checkChildren, checkDynamic, type CheckedSetup } from './spec-check.ts';
-
-export interface SupervisorOptions {
-  /** Of the supervisors above and itself, joined by slashes; empty for the root. */
-  readonly path: string;
-  /** Its flags and first children, as `checkSetup` gives them. */
-  readonly setup: CheckedSetup;
-  /** Makes the place of a child. @throws SpillwayError where there is no room for it */
-  placeOf(spec: AnyChildSpec, name: string): ChildPlace;
-  readonly clock: Clock;
-  /** Uniform in [0, 1). */
-  readonly random: () => number;
-  readonly log: Log;
-  /** Runs `run` after a delay on the supervisor's own thread. */
-  after(delayMs: number, run: () => void): Pick<Timer, 'cancel'>;
-  /** Takes the report of each failure of a child. */
-  report?(report: CrashReport): void;
-  /** The supervisor has ended by itself, after all its children. */
-  onEnd?(exit: ChildExit): void;
-}
-
-/** What a child that was started on request says of itself. */
-export interface StartedChild extends Started {
-  readonly id: string;
-  readonly place: ChildPlace | undefined;
-}
+import { checkChildren, checkDynamic } from './spec-check.ts';
+import type { StartedChild, SupervisorOptions } from './supervisor-options.ts';
 
 export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #flags: SupervisorFlags;
   readonly #intensity: RestartIntensity;
   readonly #children: Children;
+  readonly #lives: ChildLives;
   readonly #group: GroupRestart | undefined;
   /** With simple_one_for_one: what the children are made after. */
   readonly #template: AnyChildSpec | undefined;
@@ -65,6 +43,14 @@ export class Supervisor {
     this.#flags = flags;
     this.#intensity = new RestartIntensity(flags.intensity, flags.periodMs);
     this.#children = new Children(options.path);
+    this.#lives = new ChildLives({
+      placeOf: options.placeOf,
+      clock: options.clock,
+      log: options.log,
+      after: options.after,
+      onExit: (...end) => this.#onExit(...end),
+      onSettled: (child) => this.#onSettled(child),
+    });
     this.#template = flags.strategy === 'simple_one_for_one' ? children[0] : undefined;
     if (flags.strategy === 'one_for_all' || flags.strategy === 'rest_for_one') {
       this.#group = new GroupRestart({
@@ -73,7 +59,7 @@ export class Supervisor {
         clock: options.clock,
         after: options.after,
         isStopping: () => this.#stopping,
-        stop: (child) => this.#stopSibling(child),
+        stop: (child) => this.#lives.suspend(child),
         launch: (child) => this.#relaunch(child),
       });
     }
@@ -115,7 +101,7 @@ export class Supervisor {
   async terminateChild(id: string): Promise<boolean> {
     // Not in turn: it may be the very child whose start everybody else waits for.
     const child = this.#children.get(id);
-    return this.#stop(child, shutdownMsOf(child.spec));
+    return this.#lives.stop(child, shutdownMsOf(child.spec));
   }
 
   /** Stops a child and forgets it. @returns whether it has ended in time; if not, it is forgotten when it has. @throws SpillwayError `child_unknown` */
@@ -123,7 +109,7 @@ export class Supervisor {
     const child = this.#children.get(id);
     child.isForgotten = true;
     if (child.state === 'stopped') this.#children.delete(child);
-    return this.#stop(child, shutdownMsOf(child.spec));
+    return this.#lives.stop(child, shutdownMsOf(child.spec));
   }
 
   /** Starts a child again that has ended or was terminated. @throws SpillwayError `child_unknown`, `child_running`, `supervisor_dynamic`, `start_deadline`, or what kept it from starting */
@@ -196,7 +182,7 @@ export class Supervisor {
     const still: string[] = [];
     const stop = async (child: Child): Promise<void> => {
       const leftMs = Math.max(1, endMs - this.#options.clock.monotonicMs());
-      if (!(await this.#stop(child, Math.min(leftMs, shutdownMsOf(child.spec))))) still.push(child.name);
+      if (!(await this.#lives.stop(child, Math.min(leftMs, shutdownMsOf(child.spec))))) still.push(child.name);
     };
     const children = [...this.#children].toReversed();
     if (this.#template === undefined) for (const child of children) await stop(child);
@@ -233,83 +219,28 @@ export class Supervisor {
   /** A launch that is not tried again. @param onFailure called before what is left of it is settled */
   async #launchOnce(child: Child, onFailure: () => void): Promise<StartedChild> {
     try {
-      const started = await this.#launch(child);
+      const started = await this.#lives.launch(child);
       if (child.spec.restart === 'temporary') child.forgetArgs();
       return { ...started, id: child.spec.id, place: child.place };
     } catch (error) {
       onFailure();
       child.lastError = (error as Error).message;
       // Whoever has told it to stop settles it, or has done so.
-      if (child.state !== 'stopping') this.#end(child, undefined);
+      if (child.state !== 'stopping') this.#lives.end(child, undefined);
       throw error;
     }
-  }
-
-  /** @throws what kept it from starting; its place stays then, for another try */
-  async #launch(child: Child): Promise<Started> {
-    child.state = 'starting';
-    const place = (child.place ??= this.#options.placeOf(child.spec, child.name));
-    const life = ++child.life;
-    const { clock } = this.#options;
-    child.startedMs = clock.monotonicMs();
-    await this.#whenReleased(child);
-    if (child.life !== life || child.state !== 'starting') throw new SpillwayError('actor_start_failed', `Child ${child.name} was stopped before it started.`);
-    const started = await this.#withinDeadline(child, place.start((exit) => this.#onExit(child, life, exit)));
-    child.startedMs = clock.monotonicMs();
-    // It may have been told to stop while it started, or have ended at once.
-    if (child.life === life && child.state === 'starting') {
-      if (started.isIgnored) this.#settle(child, undefined);
-      else child.state = 'running';
-    }
-    return started;
-  }
-
-  /** A start that takes too long is ended. What makes native calls may go on nonetheless, and holds the place. */
-  #withinDeadline(child: Child, starting: Promise<Started>): Promise<Started> {
-    const { spec, name } = child;
-    const startMs = spec.startMs ?? DEFAULT_CHILD.startMs;
-    return new Promise((resolve, reject) => {
-      let isLate = false;
-      const timer = this.#options.after(startMs, () => {
-        isLate = true;
-        const { place } = child;
-        const ending = place === undefined ? Promise.resolve(true) : place.kill().then((ended) => ended || place.stop(shutdownMsOf(spec)));
-        void ending.then((ended) => {
-          child.isHeld = !ended;
-          reject(new SpillwayError('start_deadline', `Child ${name} did not start within ${startMs} ms; raise startMs, or find out what its start waits for.`));
-        });
-      });
-      starting.then(
-        (started) => {
-          timer.cancel();
-          if (!isLate) resolve(started);
-        },
-        (error: unknown) => {
-          timer.cancel();
-          if (!isLate) reject(startFailed(name, error));
-        },
-      );
-    });
   }
 
   /** Whether a child is still to be restarted once its former life has ended at last. */
   async #isStillDue(child: Child): Promise<boolean> {
     child.state = 'starting';
     const { life } = child;
-    await this.#whenReleased(child);
+    await this.#lives.whenReleased(child);
     if (child.life !== life || child.state !== 'starting' || this.#stopping) return false;
     if (this.#group?.isAboutToStop(child) !== true) return true;
     // A sibling has failed again meanwhile, and both wait for that one's delay.
     child.state = 'restarting';
     return false;
-  }
-
-  /** Waits for a former life that could not be ended when it should have. */
-  async #whenReleased(child: Child): Promise<void> {
-    while (child.isHeld && child.state === 'starting') {
-      this.#options.log.warn('a child still makes native calls and cannot be ended', { child: child.name });
-      if (await child.place!.stop(shutdownMsOf(child.spec))) child.isHeld = false;
-    }
   }
 
   // ---- ends ---------------------------------------------------------------------------------------
@@ -318,7 +249,7 @@ export class Supervisor {
     if (child.life !== life || child.state === 'stopped' || child.state === 'restarting') return;
     if (child.state === 'stopping') {
       // At once, so that whoever waits for its answers is told that there will be none, and not that it restarts.
-      if (child.isLeaving) this.#settle(child, undefined);
+      if (child.isLeaving) this.#lives.settle(child, undefined);
       return;
     }
     const { clock, log } = this.#options;
@@ -339,7 +270,7 @@ export class Supervisor {
       return;
     }
     if (hasCrashed) this.#report(child, exit, livedMs, 'left');
-    this.#settle(child, exit);
+    this.#lives.settle(child, exit);
     if (!this.#stopping && significant) this.#considerShutdown();
   }
 
@@ -347,7 +278,7 @@ export class Supervisor {
   #leftBefore(child: Child, exit: ChildExit, livedMs: number): void {
     const isTemporary = child.spec.restart === 'temporary';
     if (exit.reason === 'crashed') this.#report(child, exit, livedMs, isTemporary ? 'left' : 'restarted');
-    if (isTemporary) this.#settle(child, exit);
+    if (isTemporary) this.#lives.settle(child, exit);
     else child.state = 'restarting';
   }
 
@@ -356,7 +287,7 @@ export class Supervisor {
     const nowMs = this.#options.clock.monotonicMs();
     if (!this.#intensity.permits(nowMs)) {
       this.#report(child, exit, livedMs, 'gave_up');
-      this.#end(child, exit);
+      this.#lives.end(child, exit);
       void this.#giveUp(child);
       return;
     }
@@ -378,7 +309,7 @@ export class Supervisor {
   /** Never rejects: a start that fails is a failure like any other. */
   async #relaunch(child: Child): Promise<void> {
     if (child.isHeld && !(await this.#isStillDue(child))) return;
-    const launching = this.#launch(child);
+    const launching = this.#lives.launch(child);
     const { life } = child;
     try {
       await launching;
@@ -386,7 +317,7 @@ export class Supervisor {
       child.lastError = (error as Error).message;
       // It may have been told to stop meanwhile, and have begun another life.
       if (this.#stopping || child.life !== life || child.state !== 'starting') return;
-      const { code = '', message, stack = '' } = error as SpillwayError;
+      const { code, message, stack = '' } = error as SpillwayError;
       const exit: ChildExit = { reason: 'crashed', whileStarting: true, code, message, stack };
       if (this.#group?.isAboutToStop(child) === true) this.#leftBefore(child, exit, 0);
       else this.#failed(child, exit, 0);
@@ -424,72 +355,14 @@ export class Supervisor {
     });
   }
 
+  #onSettled(child: Child): void {
+    if (child.isForgotten) this.#children.delete(child);
+    this.#tellWhenAllEnded();
+  }
+
   #tellWhenAllEnded(): void {
     if (this.#whenAllEnded.length === 0 || [...this.#children].some(({ state }) => state !== 'stopped')) return;
     for (const tell of this.#whenAllEnded.splice(0)) tell();
-  }
-
-  /** Of a group that is restarted: its place stays, so that what waits for it is kept. */
-  async #stopSibling(child: Child): Promise<void> {
-    if (child.state === 'restarting' || child.state === 'stopped') return;
-    if (child.state === 'stopping') {
-      await this.#stop(child, shutdownMsOf(child.spec));
-      return;
-    }
-    child.state = 'stopping';
-    child.life++;
-    child.isHeld = !(await this.#endLife(child, shutdownMsOf(child.spec)));
-    // It may have been terminated meanwhile.
-    if (child.place === undefined) return;
-    if (child.spec.restart === 'temporary') this.#end(child, undefined);
-    else child.state = 'restarting';
-  }
-
-  async #stop(child: Child, deadlineMs: number): Promise<boolean> {
-    if (child.state === 'stopped') return true;
-    child.state = 'stopping';
-    child.isLeaving = true;
-    const { place } = child;
-    const ended = await this.#endLife(child, deadlineMs);
-    // Another call may have seen it end before, and it may have a new place since.
-    if (child.place !== place) return true;
-    child.isHeld = !ended;
-    this.#end(child, undefined);
-    return ended;
-  }
-
-  #endLife({ spec, place }: Child, deadlineMs: number): Promise<boolean> {
-    if (place === undefined) return Promise.resolve(true);
-    return spec.brutalKill === true ? place.kill() : place.stop(deadlineMs);
-  }
-
-  /** Settles the child, as soon as nothing holds its place. */
-  #end(child: Child, exit: ChildExit | undefined): void {
-    if (!child.isHeld) {
-      this.#settle(child, exit);
-      return;
-    }
-    child.state = 'stopping';
-    const place = child.place!;
-    void place.stop(shutdownMsOf(child.spec)).then((ended) => {
-      // Another call may have seen it end before.
-      if (child.place !== place || child.state !== 'stopping') return;
-      child.isHeld = !ended;
-      this.#end(child, exit);
-    });
-  }
-
-  /** The child has no life any more, and gives up its place. */
-  #settle(child: Child, exit: ChildExit | undefined): void {
-    child.state = 'stopped';
-    child.isHeld = false;
-    child.isLeaving = false;
-    child.life++;
-    const { place } = child;
-    child.place = undefined;
-    place?.remove(exit);
-    if (child.isForgotten) this.#children.delete(child);
-    this.#tellWhenAllEnded();
   }
 
   // ---- refusals and reports ------------------------------------------------------------------------
@@ -514,30 +387,9 @@ export class Supervisor {
   #report(child: Child, exit: ChildExit, livedMs: number, decision: CrashReport['decision'], delayMs = 0): void {
     const { clock, report } = this.#options;
     if (report === undefined) return;
-    const siblings = this.#group === undefined || decision !== 'restarted' ? [] : this.#group.siblingsOf(child);
-    const remains = child.place?.remains?.();
-    report({
-      child: child.name,
-      placement: isSupervisor(child.spec) ? 'supervisor' : (child.spec.placement ?? DEFAULT_CHILD.placement),
-      restart: child.spec.restart ?? DEFAULT_CHILD.restart,
-      atMs: clock.wallMs(),
-      livedMs,
-      ...exit,
-      decision,
-      delayMs,
-      restartsMs: child.restartsMs,
-      restartsInPeriod: this.#intensity.count(clock.monotonicMs()),
-      intensity: this.#flags.intensity,
-      periodMs: this.#flags.periodMs,
-      siblings: siblings.map(({ name }) => name),
-      ...(remains === undefined ? {} : { remains }),
-    });
+    const siblings = decision === 'restarted' ? (this.#group?.siblingsOf(child) ?? []) : [];
+    const { intensity, periodMs } = this.#flags;
+    const restartsInPeriod = this.#intensity.count(clock.monotonicMs());
+    report(crashReportOf(child, exit, { atMs: clock.wallMs(), livedMs, decision, delayMs, restartsInPeriod, intensity, periodMs, siblings: siblings.map(({ name }) => name) }));
   }
-}
-
-/** What a child threw in its start is no defect of the tree. */
-function startFailed(name: string, cause: unknown): SpillwayError {
-  if (cause instanceof SpillwayError) return cause;
-  const { message, stack } = described(cause);
-  return new SpillwayError('actor_start_failed', `Actor ${name} did not start: ${message}`, { cause, details: { stack } });
 }

@@ -1,1 +1,2 @@
+export { nativeDrill } from './native-ends.ts';
 export { STORAGE_DRILLS } from './storage-drills.ts';

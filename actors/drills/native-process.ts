@@ -4,17 +4,16 @@
  * lines of JSON; what it can no longer say, its exit code or signal does.
  */
 import { copyFileSync } from 'node:fs';
-import { SpillwayError, systemClock, type ActorRef } from '../../kernel/index.ts';
-import { siblingModule } from '../../kernel/index.ts';
+import { SpillwayError, siblingModule, systemClock, type ActorRef } from '../../kernel/index.ts';
 import { createSystem, type ChildSpec, type Placement, type System } from '../../supervisors/index.ts';
 import type { CheckedModel } from '../inference/index.ts';
-import { nativeSubjectProtocol, type NativeFault, type NativeSubjectArgs, type NativeSubjectSpec } from './native-subject.ts';
+import { NATIVE_FAULTS, nativeSubjectProtocol, type NativeFault, type NativeSubjectArgs, type NativeSubjectSpec } from './native-subject.ts';
 
-/** What is done to the actor or around it while a native call runs. */
+/** What is done to the actor or around it while a native call runs; the meaning is said in native-cases.ts. */
 export type NativeDeed =
   | NativeFault
-  | 'terminate' | 'stop-late' | 'kill' | 'brutal-kill' | 'close-late'
-  | 'application-exit' | 'application-throw' | 'guardian-exit' | 'signal' | 'signal-in-order';
+  | 'none' | 'terminate' | 'stop-late' | 'kill' | 'brutal-kill' | 'close-late'
+  | 'application-exit' | 'application-throw' | 'guardian-exit' | 'interrupt' | 'interrupt-in-order';
 
 export interface NativeOrder {
   readonly deed: NativeDeed;
@@ -37,12 +36,14 @@ export interface NativeLine {
 const SUBJECT = 'subject';
 const BACKOFF_MS = 10;
 /** Long ones, so that a native call takes its time; enough of them to outlast the fault. */
-const TEXTS = Array.from({ length: 16 }, (_, text) => Array.from({ length: 240 }, (_, word) => `word${(word * 31 + text) % 97}`).join(' '));
+const TEXTS = Array.from({ length: 24 }, (_, text) => Array.from({ length: 240 }, (_, word) => `word${(word * 31 + text) % 97}`).join(' '));
 const PROBE = ['the quick brown fox', 'jumps over the lazy dog'];
+/** Texts that have begun when the fault comes from without: those before are done, and one computes. */
+const TEXTS_BEGUN = 4;
 const ASK_MS = 30_000;
 const HUNG_AFTER_MS = 300;
 const HEAP_MB = 48;
-const LATE_MS = 100;
+const LATE_MS = 50;
 const LOOK_MS = 1;
 /** What the process ends with when its application says so itself. */
 export const APPLICATION_EXIT_CODE = 7;
@@ -56,12 +57,12 @@ export async function holdCase({ deed, placement, model, original }: NativeOrder
   const before = await embed(subject, PROBE);
   // The batch that the fault meets; whether it is answered depends on the case.
   const batch = subject.ask('embed', { texts: TEXTS, ...(isFault(deed) ? { fault: deed } : {}) }, { deadlineMs: ASK_MS }).then(() => 'answered', codeOf);
-  await begun(system, isFault(deed) ? 3 : 4);
+  await begun(system, TEXTS_BEGUN);
   tell('begun');
   const answer = await bringAbout(deed, system, batch);
   tell('done', { answer });
   if (deed === 'truncate') copyFileSync(original, model.path);
-  if (deed === 'close-late' || deed === 'signal-in-order' || deed === 'guardian-exit') return void tell('closed');
+  if (deed === 'close-late' || deed === 'interrupt-in-order' || deed === 'guardian-exit') return void tell('closed');
   const after = await recovered(system);
   tell('recovered', { restarts: system.thread(SUBJECT).restarts, sameVectors: after.every((value, index) => value === before[index]) });
   await system.close(ASK_MS);
@@ -112,10 +113,10 @@ async function bringAbout(deed: NativeDeed, system: System, batch: Promise<strin
     case 'guardian-exit':
       await system.supervisor().startChild({ id: 'exiter', placement: 'inline', start: { module: siblingModule('native-exiter', import.meta.url), export: 'nativeExiter' } }).catch(() => {});
       return batch;
-    case 'signal':
+    case 'interrupt':
       process.kill(process.pid, 'SIGINT');
       return batch;
-    case 'signal-in-order': {
+    case 'interrupt-in-order': {
       const interrupted = new Promise((resolve) => process.once('SIGINT', resolve));
       process.kill(process.pid, 'SIGINT');
       await interrupted;
@@ -171,7 +172,7 @@ function pause(): Promise<void> {
 }
 
 function isFault(deed: NativeDeed): deed is NativeFault {
-  return (['throw', 'reject', 'exit', 'memory', 'hang', 'segfault', 'truncate'] as string[]).includes(deed);
+  return (NATIVE_FAULTS as readonly string[]).includes(deed);
 }
 
 function codeOf(error: unknown): string {

@@ -32,6 +32,8 @@ export interface DrillRecord {
   readonly lanes: Readonly<Record<Lane, LaneTally>>;
   readonly restarts: number;
   readonly checks: readonly DrillCheck[];
+  /** Lines for the reader, of what no count can tell. */
+  readonly notes?: readonly string[];
 }
 
 export interface DrillRun {

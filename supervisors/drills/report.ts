@@ -56,6 +56,8 @@ export interface DrillReport {
   readonly lanes: Readonly<Record<Lane, LaneTally>>;
   readonly restarts: { readonly total: number; readonly expected: number; readonly intensity: number; readonly periodMs: number };
   readonly checks: readonly CheckReport[];
+  /** Of the last run, in the drill's own words; empty for most drills. */
+  readonly notes: readonly string[];
   readonly before: Resources;
   readonly after: Resources;
   /** What there is more of than before; empty if nothing. */
@@ -125,6 +127,7 @@ export function reportOf(findings: Findings): DrillReport {
       periodMs: drill.intensity.periodMs,
     },
     checks,
+    notes: records.at(-1)?.notes ?? [],
     before: findings.before,
     after: findings.after,
     leaked: findings.leaked,

@@ -24,6 +24,7 @@ export function renderText(report: DrillReport): string {
   const lines = [
     `${verdict.toUpperCase()}  ${drill} on placement ${placement}: ${runsDone} of ${runsWanted} runs in ${(report.durationMs / 1_000).toFixed(1)} s, seed ${seed}`,
     ...reasons.map((reason) => `  ${reason}`),
+    ...(report.notes.length === 0 ? [] : ['', ...report.notes]),
     '',
     `${'ms'.padEnd(16)}${['p50', 'p99', 'max'].map((name) => name.padStart(10)).join('')}`,
     spreadLine('MTTD', report.mttdMs),

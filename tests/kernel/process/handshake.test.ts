@@ -27,17 +27,21 @@ describe('a process that is not what it should be', () => {
   });
   afterAll(() => system.close());
 
-  it.each(WAYS)('is ended with a code when it %s', async (_, way, code, word) => {
-    // The place of the first free thread, and the first actor there: those before have given it up.
-    const env = { WAY: way, SELF: String(((3 << 22) | 1) >>> 0) };
+  it.concurrent.each(WAYS)('is ended with a code when it %s', async (_, way, code, word) => {
     const deadline = way === 'silence' ? { handshakeMs: 700 } : {};
-    const started = system.start({ name: way, process: { entry: FALSE_CHILD, env, ...deadline } });
+    const started = system.start({ name: way, process: { entry: FALSE_CHILD, env: { WAY: way }, ...deadline } });
     await expect(started).rejects.toMatchObject({ code });
     await expect(started).rejects.toThrow(word);
   });
 
   it('cannot be started from a folder that there is not', async () => {
     await expect(system.start({ name: 'nowhere', process: { cwd: '/nowhere/at/all' } })).rejects.toMatchObject({ code: 'process_spawn_failed' });
+  });
+
+  it('is not started where its spec is wrong, though nobody has looked at that before', async () => {
+    const started = system.start({ name: 'wrong', process: { heartbeatMs: 0 } });
+    await expect(started).rejects.toMatchObject({ code: 'process_invalid' });
+    await expect(started).rejects.toThrow('heartbeatMs');
   });
 
   it('keeps nobody else from working', async () => {

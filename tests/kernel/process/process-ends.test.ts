@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { echoProtocol } from '../actors/echo.ts';
 import { until } from '../condition.ts';
 import { ECHO, SmallSystem, isThere, type Outcast } from './small-system.ts';
@@ -9,32 +9,41 @@ const none = (): undefined => undefined;
 
 describe('the end of an actor\'s process', () => {
   let system: SmallSystem;
-  let name = '';
-  let tests = 0;
-  beforeEach(() => {
-    name = `outcast ${tests++}`;
-  });
   beforeAll(async () => {
     system = await SmallSystem.create();
   });
   afterAll(() => system.close());
 
-  it.each([
-    ['is killed', 'SIGKILL'],
-    ['makes an access that the system forbids', 'SIGSEGV'],
-  ])('is a crash of its life, with the signal in the report, when it %s', async (_, signal) => {
-    await system.start({ name });
+  it.concurrent('is a crash with the signal or exit code in its report, or a stop if that is 0', async () => {
+    const name = 'various';
+    await system.start({ name }, 3);
     const outcast = await system.outcast(name);
-    const pid = await pidOf(outcast);
-    outcast.tell('signal', { name: signal });
-    await until(async () => (await system.ends(name)).length === 1, 'its life has ended');
-    const [end] = await system.ends(name);
-    expect(end).toMatchObject({ reason: 'crashed', code: 'process_signalled', incarnation: 1 });
-    expect(end!.message).toContain(signal);
-    expect(isThere(pid)).toBe(false);
+    const inLife = async (life: number): Promise<number> => {
+      await until(async () => (await outcast.ask('pid', {}, DEADLINE).catch(none))?.incarnation === life, `life ${life} answers`);
+      return pidOf(outcast);
+    };
+    const pids = [await inLife(1)];
+    outcast.tell('signal', { name: 'SIGKILL' });
+    pids.push(await inLife(2));
+    outcast.tell('signal', { name: 'SIGSEGV' });
+    pids.push(await inLife(3));
+    outcast.tell('exit', { code: 3 });
+    pids.push(await inLife(4));
+    outcast.tell('exit', { code: 0 });
+    await until(async () => (await system.ends(name)).length === 4, 'all lives have ended');
+    const ends = await system.ends(name);
+    expect(ends.map(({ reason, code, incarnation }) => [reason, code, incarnation])).toEqual([
+      ['crashed', 'process_signalled', 1],
+      ['crashed', 'process_signalled', 2],
+      ['crashed', '', 3],
+      ['stopped', '', 4],
+    ]);
+    ['SIGKILL', 'SIGSEGV', 'exit code 3'].forEach((words, life) => expect(ends[life]!.message).toContain(words));
+    expect(pids.some(isThere)).toBe(false);
   });
 
-  it('is a crash with the error of its actor, when a handler throws a defect', async () => {
+  it.concurrent('is a crash with the error of its actor, when a handler throws a defect', async () => {
+    const name = 'failing';
     await system.start({ name, source: ECHO });
     const echo = await system.application.resolve(name, echoProtocol);
     await expect(echo.ask('fail', { code: '' }, DEADLINE)).rejects.toMatchObject({ code: 'actor_restarted' });
@@ -42,19 +51,8 @@ describe('the end of an actor\'s process', () => {
     expect((await system.ends(name))[0]).toMatchObject({ reason: 'crashed', message: 'told to crash' });
   });
 
-  it('is a crash with its exit code, or a stop if that is 0', async () => {
-    await system.start({ name }, 1);
-    const outcast = await system.outcast(name);
-    outcast.tell('exit', { code: 3 });
-    await until(async () => (await outcast.ask('pid', {}, DEADLINE).catch(none))?.incarnation === 2, 'the next life answers');
-    outcast.tell('exit', { code: 0 });
-    await until(async () => (await system.ends(name)).length === 2, 'both lives have ended');
-    const ends = await system.ends(name);
-    expect(ends.map(({ reason }) => reason)).toEqual(['crashed', 'stopped']);
-    expect(ends[0]!.message).toContain('exit code 3');
-  });
-
-  it('leaves to the next life what waited for it, in order, and not what it had in hand', async () => {
+  it.concurrent('leaves to the next life what waited for it, in order, and not what it had in hand', async () => {
+    const name = 'heir';
     const thread = await system.start({ name }, 1);
     const outcast = await system.outcast(name);
     const pid = await pidOf(outcast);
@@ -68,24 +66,9 @@ describe('the end of an actor\'s process', () => {
     await until(() => system.application.block(thread).counters.read('abandoned') === 1, 'what it had in hand is counted');
   });
 
-  it('gives a message in hand to the next life, if it is delivered at least once, until that was tried too often', async () => {
-    const delivery = { guarantee: 'at_least_once', maxRedeliveries: 2, onRestart: 'keep' } as const;
-    const thread = await system.start({ name, delivery }, 3);
-    const outcast = await system.outcast(name);
-    outcast.tell('note', { number: 1 });
-    const poison = outcast.ask('signalled', { name: 'SIGKILL' }, DEADLINE).catch((error: { code: string }) => error.code);
-    outcast.tell('note', { number: 2 });
-    await until(async () => (await system.ends(name)).length === 3, 'three lives have ended');
-    expect((await outcast.ask('notes', {}, DEADLINE)).numbers).toEqual([2]);
-    expect(await poison).toMatch(/^(?:actor_restarted|message_poisoned)$/);
-    const { counters } = system.application.block(thread);
-    await until(() => counters.read('poisoned') === 1, 'it was given up');
-    expect(counters.read('redelivered')).toBe(2);
-    expect(system.actor(name).counts.arrived).toBe(4);
-  });
-
-  it('loses and repeats nothing when it is killed again and again under load', async () => {
-    const lives = 4;
+  it.concurrent('loses and repeats nothing when it is killed again and again under load', async () => {
+    const name = 'besieged';
+    const lives = 3;
     const thread = await system.start({ name }, lives);
     const outcast = await system.outcast(name);
     let sent = 0;
@@ -105,7 +88,8 @@ describe('the end of an actor\'s process', () => {
     expect(sent - notes.read('notes')).toBeLessThanOrEqual(lives);
   });
 
-  it('comes when it is stopped by a signal and says nothing any more, and the next life is up', async () => {
+  it.concurrent('comes when it is stopped by a signal and says nothing any more, and the next life is up', async () => {
+    const name = 'silent';
     await system.start({ name, process: { silentAfterMs: 300 } }, 1);
     const outcast = await system.outcast(name);
     const pid = await pidOf(outcast);
@@ -116,7 +100,8 @@ describe('the end of an actor\'s process', () => {
     expect(await pidOf(outcast)).not.toBe(pid);
   });
 
-  it('does not come while a handler computes, and a watchdog sees whose', async () => {
+  it.concurrent('does not come while a handler computes, and a watchdog sees whose', async () => {
+    const name = 'spinning';
     const thread = await system.start({ name, process: { silentAfterMs: 200 } });
     const outcast = await system.outcast(name);
     outcast.tell('spin', {});
@@ -129,7 +114,8 @@ describe('the end of an actor\'s process', () => {
     expect(await system.kill(name)).toBe(true);
   });
 
-  it('comes when it takes more memory than it is granted', async () => {
+  it.concurrent('comes when it takes more memory than it is granted', async () => {
+    const name = 'greedy';
     await system.start({ name, process: { maxRssBytes: 250 * 2 ** 20 } });
     const outcast = await system.outcast(name);
     outcast.tell('allocate', { bytes: 2 ** 30 });
@@ -137,7 +123,8 @@ describe('the end of an actor\'s process', () => {
     expect((await system.ends(name))[0]).toMatchObject({ reason: 'crashed', code: 'process_memory_exceeded' });
   });
 
-  it('comes when it takes more processor time than it is granted', async () => {
+  it.concurrent('comes when it takes more processor time than it is granted', async () => {
+    const name = 'busy';
     await system.start({ name, process: { maxCpuSeconds: 1 } });
     const outcast = await system.outcast(name);
     outcast.tell('spin', {});
@@ -145,7 +132,8 @@ describe('the end of an actor\'s process', () => {
     expect((await system.ends(name))[0]).toMatchObject({ reason: 'crashed', code: 'process_cpu_exceeded' });
   });
 
-  it('comes at the deadline of a stop which it does not follow, also if it makes native calls', async () => {
+  it.concurrent('comes at the deadline of a stop which it does not follow, also if it makes native calls', async () => {
+    const name = 'late';
     await system.start({ name, native: true });
     const outcast = await system.outcast(name);
     const pid = await pidOf(outcast);
@@ -155,7 +143,8 @@ describe('the end of an actor\'s process', () => {
     expect((await system.ends(name))[0]).toMatchObject({ code: 'process_killed' });
   });
 
-  it('comes after what waited when it was told to stop', async () => {
+  it.concurrent('comes after what waited when it was told to stop', async () => {
+    const name = 'loaded';
     const thread = await system.start({ name });
     const outcast = await system.outcast(name);
     let sent = 0;
@@ -165,7 +154,8 @@ describe('the end of an actor\'s process', () => {
     expect(system.application.block(thread).actorCounters(['notes']).read('notes')).toBe(sent);
   });
 
-  it('is in order when it is asked to stop', async () => {
+  it.concurrent('is in order when it is asked to stop', async () => {
+    const name = 'orderly';
     await system.start({ name });
     const pid = await pidOf(await system.outcast(name));
     expect(await system.stop(name)).toBe(true);

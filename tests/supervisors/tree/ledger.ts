@@ -207,7 +207,8 @@ export class Ledger implements Watcher {
       this.#expect(kid.state === 'running' || kid.state === 'stopped', () => `${kid.name} is ${kid.state} for good`);
       this.#expect(kid.isAlive === (kid.state === 'running'), () => `${kid.name} is ${kid.state} and ${kid.isAlive ? 'lives' : 'is dead'}`);
       this.#expect(!kid.isCondemned, () => `${kid.name} was to be restarted with its siblings`);
-      Object.assign(kid, { isUnsure: false, isDeleted: false, isLeaving: false, isLate: false });
+      // The model, which goes on from here, knows nothing of these: what is left of a former life must not be taken for the next one's.
+      Object.assign(kid, { isUnsure: false, unsureReason: '', isDeleted: false, isLeaving: false, isToldToStop: false, isLate: false, isUp: false });
       if (kid.sup !== undefined) {
         this.#expect(!kid.sup.isStopping, () => `supervisor ${kid.name} stops for good`);
         this.#rest(kid.sup);

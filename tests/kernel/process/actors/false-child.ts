@@ -1,6 +1,7 @@
 /** What an actor's process must not be: run in its place, it speaks wrongly, in the way that its environment names. */
 import { readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
+import { deserialize } from 'node:v8';
 
 const HELLO = 1;
 const RELEASED = 6;
@@ -26,8 +27,8 @@ const input = new Socket({ fd: 5, readable: true, writable: false });
 for (const stream of [socket, input]) stream.on('error', () => {});
 // It does not go by itself: whoever has started it has to see to that.
 setInterval(() => {}, 1_000);
-/** Done once the handshake was answered. */
-const afterwards = (write: () => void): void => void input.once('data', write);
+/** Done once the handshake was answered. @param write is given the answer */
+const afterwards = (write: (boot: Buffer) => void): void => void input.once('data', write);
 
 const ways: Record<string, () => void> = {
   silence: () => {},
@@ -60,8 +61,11 @@ const ways: Record<string, () => void> = {
     record.writeUInt32LE(16, 0);
     record.writeUInt32LE(40, 4);
     record.writeUInt32LE(1 << 22, 8);
-    record.writeUInt32LE(Number(process.env['SELF']), 12);
-    afterwards(() => void socket.write(frame(4, record, 1)));
+    afterwards((boot) => {
+      const { self } = deserialize(boot.subarray(8, 8 + boot.readUInt32LE(0))) as { readonly self: number };
+      record.writeUInt32LE(self, 12);
+      socket.write(frame(4, record, 1));
+    });
   },
   exit: () => process.exit(3),
 };
