@@ -36,7 +36,7 @@ export class ChildLives {
     const life = ++child.life;
     const { clock } = this.#options;
     child.startedMs = clock.monotonicMs();
-    await this.whenReleased(child);
+    if (child.isHeld) await this.whenReleased(child);
     if (child.life !== life || child.state !== 'starting') throw new SpillwayError('actor_start_failed', `Child ${child.name} was stopped before it started.`);
     const started = await this.#withinDeadline(child, place.start((exit) => this.#options.onExit(child, life, exit)));
     child.startedMs = clock.monotonicMs();

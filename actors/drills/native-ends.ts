@@ -29,7 +29,7 @@ export interface NativeFinding {
 export const nativeDrill: Drill = {
   name: 'native',
   hypothesis:
-    'An actor that ends in the middle of a native call does to its process what the table in docs/explanation/native-actors.md says: on a thread only running out of memory and faults of native code take it down, in a process of its own nothing does.',
+    'An actor that ends in the middle of a native call does to its process what the table in docs/explanation/native-actors.md says: on a thread it takes running out of memory or a fault of native code to bring it down, and in a process of its own the actor cannot.',
   blastRadius: 'Child processes of this one, one for each case, and files below the folder for temporary files.',
   abortAfterMs: 300_000,
   placements: NATIVE_PLACEMENTS,

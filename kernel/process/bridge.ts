@@ -10,7 +10,7 @@
  * A bridge never ends before its process was waited for. Then it takes from the page which records the process
  * had taken, so that the next life is given all others and none of those.
  */
-import { EventLoopWait, SharedWords } from 'atomics-ring-buffer';
+import { EventLoopWait, SharedWords, type SharedMemory } from 'atomics-ring-buffer';
 import { timingSafeEqual } from 'node:crypto';
 import { finished } from 'node:stream';
 import { GUARDIAN_THREAD, KERNEL_SLOT, slotOf, threadOf } from '../address.ts';
@@ -29,7 +29,6 @@ import { encodeBoot, encodeLink, imageOf, type LinkImage } from './boot-frame.ts
 import * as frames from './frames.ts';
 import type { LaunchedProcess, ProcessEnd } from './launched-process.ts';
 import { PageReader } from './life-page.ts';
-import type { Gate } from './lane-sender.ts';
 import { OutputRelay } from './output-relay.ts';
 import { PeerImages } from './peer-images.ts';
 import type { CompleteProcessSpec } from './process-spec.ts';
@@ -45,6 +44,7 @@ const LAST_BYTES_MS = 1_000;
 /** How often a lane is looked at whose reader tells nobody that it makes room. */
 const PRESSED_MS = 1;
 const STOP_KIND = kernelProtocol.message('stop').kind;
+const LINK_READY_KIND = kernelProtocol.message('linkReady').kind;
 
 /** With its spec checked and complete. */
 export interface CompleteBridgeData extends BridgeData {
@@ -145,7 +145,7 @@ export class Bridge {
     try {
       if (!this.#isKnown && this.#received > HELLO_BYTES_MAX) throw new SpillwayError('process_handshake_failed', `The process sent more than ${HELLO_BYTES_MAX} bytes before it said who it is.`);
       reader.push(chunk);
-      if (this.#isKnown) this.#pump();
+      if (this.#isKnown) this.#relay!.pump();
     } catch (error) {
       const { message } = describe(error);
       const code = error instanceof SpillwayError ? error.code : 'process_protocol_violation';
@@ -221,12 +221,19 @@ export class Bridge {
     const thread = threadOf(link.peer);
     const producers = attachSender(link.outbound, new ThreadBlock(this.#data.boot.system, thread).doorbell);
     const relay = this.#relay!;
-    // A thread that is told to stop finishes what waits in its lanes, so all of that goes first.
-    const stopsLast: Gate = (kind, memory, offset) => kind !== STOP_KIND || slotOf(readTo(memory, offset)) !== KERNEL_SLOT || relay.hasSentData;
-    relay.add(thread, link.inbound, producers, thread === GUARDIAN_THREAD ? { gate: stopsLast } : {});
+    relay.add(thread, link.inbound, producers, thread === GUARDIAN_THREAD ? { gate: (...record) => this.#mayPass(...record) } : {});
     this.#peers!.add(thread, link.board);
     this.#links.push(link);
     return imageOf(link);
+  }
+
+  /** Looks at what the guardian sends, just before it is handed on. @returns whether it may be now */
+  #mayPass(kind: number, memory: SharedMemory, offset: number): boolean {
+    if (slotOf(readTo(memory, offset)) !== KERNEL_SLOT) return true;
+    // Here and not before the turn: one that comes in the middle of it would be handed on without its link.
+    if (kind === LINK_READY_KIND) this.#takeLinks();
+    // A thread that is told to stop finishes what waits in its lanes, so all of that goes first.
+    return kind !== STOP_KIND || this.#relay!.hasSentData;
   }
 
   /** Relays what comes from the other threads, until the process has ended. */
@@ -235,20 +242,14 @@ export class Bridge {
     const wait = new EventLoopWait(this.#block.doorbell);
     const hasWork = (): boolean => this.#isOver || relay.hasWork;
     while (!this.#isOver) {
-      this.#pump();
+      relay.pump();
       if (hasWork()) await new Promise((resolve) => setImmediate(resolve));
       else await wait.wait(hasWork, relay.isPressed ? PRESSED_MS : this.#spec.heartbeatMs);
     }
     wait.dispose();
   }
 
-  #pump(): void {
-    const relay = this.#relay!;
-    // The memory of a link lies in the port before the guardian says so.
-    if (relay.sender(GUARDIAN_THREAD, 'control')?.hasMore === true) this.#takeLinks();
-    relay.pump();
-  }
-
+  /** The memory of a link lies in the port before the guardian says so. */
   #takeLinks(): void {
     for (let link = this.#port(); link !== undefined; link = this.#port()) {
       const thread = threadOf(link.peer);
