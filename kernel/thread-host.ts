@@ -5,37 +5,24 @@
  * It lives on a thread of its own so that all this goes on while the application's thread is blocked.
  */
 import { SpscObserver } from 'atomics-ring-buffer';
-import { MessageChannel, type MessagePort } from 'node:worker_threads';
-import {
-  ACTOR_PLACE,
-  ACTOR_SLOT,
-  APPLICATION_THREAD,
-  FIRST_SPAWNED_PLACE,
-  GUARDIAN_THREAD,
-  KERNEL_SLOT,
-  addressOf,
-  isSpawned,
-  nextActorSlot,
-  slotOf,
-  threadOf,
-  type Address,
-} from './address.ts';
+import { MessageChannel } from 'node:worker_threads';
+import { ACTOR_PLACE, ACTOR_SLOT, FIRST_SPAWNED_PLACE, GUARDIAN_THREAD, KERNEL_SLOT, addressOf, isSpawned, nextActorSlot, slotOf, threadOf, type Address } from './address.ts';
 import { AdminDesk } from './admin/admin-desk.ts';
 import { Board } from './board.ts';
 import { completeDelivery } from './delivery.ts';
-import { Directory } from './directory.ts';
 import type { Handlers, MessageContext } from './handlers.ts';
 import { SpillwayError } from './errors.ts';
+import type { Hosted, HostTools } from './hosted.ts';
 import type { KernelSpec } from './kernel-protocol.ts';
-import type { LaneSizes } from './lanes.ts';
 import { hearLastWord } from './last-word.ts';
 import { LogWriter, type Log } from './log.ts';
 import { standStill } from './native-exit.ts';
+import { Registry } from './registry.ts';
 import { remainsOf, type ThreadRemains } from './remains.ts';
 import type { ThreadBoot } from './thread-boot.ts';
 import type { HostedThread, Started, ThreadExit, ThreadSpec } from './thread-spec.ts';
 import { ThreadBlock, threadCapacity } from './thread-block.ts';
-import { ThreadLinks, type LinkedThread } from './thread-links.ts';
+import { ThreadLinks } from './thread-links.ts';
 import type { ThreadRuntime } from './thread-runtime.ts';
 import type { Timer } from './time/timer-wheel.ts';
 import type { WatchedThread } from './watchdog.ts';
@@ -44,41 +31,6 @@ import { describe, newWorker, type ThreadWorker } from './worker.ts';
 /** The part of its deadline that a stopping thread is told of; the rest is for its way out. */
 const STOP_PART = 0.8;
 const STOP_RETRY_MS = 5;
-
-interface Hosted extends LinkedThread {
-  /** What it shows of itself. */
-  readonly shown: WatchedThread;
-  incarnation: number;
-  alive: boolean;
-  worker: ThreadWorker | undefined;
-  /** Stops that wait for the end of the worker. One that makes native calls may be told to stop again and again. */
-  stops: Set<() => void>;
-  port: MessagePort | undefined;
-  /** What it said of its own end. */
-  lastWords: ThreadExit | undefined;
-  /** What its former life has left; undefined while it lives. */
-  remains: ThreadRemains | undefined;
-  onStarted: ((started: Started) => void) | undefined;
-  /** It has started with nothing to do and is about to end. */
-  isIgnored: boolean;
-  onExit: ((exit: ThreadExit) => void) | undefined;
-}
-
-/** What the host does outside of the system's shared memory; the test kit does it without threads. */
-export interface HostTools {
-  newWorker(boot: ThreadBoot, spec: ThreadSpec): ThreadWorker;
-  /** Whether the next life of such a thread could begin at once, because another stands by for it. */
-  isReady?(spec: ThreadSpec): boolean;
-  /** The place of such a thread was given up. */
-  removed?(spec: ThreadSpec): void;
-  readonly writer: Pick<LogWriter, 'write'>;
-  /** Default: `Board.create`. */
-  newBoard?(): SharedArrayBuffer;
-  /** Of the lanes whose sizes no spec names. */
-  readonly laneSizes?: LaneSizes;
-  /** Answers administrative calls for the guardian's own thread. */
-  serveAdmin?(port: MessagePort): void;
-}
 
 export class ThreadHost {
   readonly #runtime: ThreadRuntime;
@@ -90,9 +42,9 @@ export class ThreadHost {
   readonly #lastSlots = new Map<number, number>();
   readonly #boards = new Map<number, SharedArrayBuffer>();
   readonly #links: ThreadLinks;
-  readonly #admin: AdminDesk;
-  readonly #directory: Directory;
-  readonly #deadLetterFollowers = new Set<number>();
+  readonly #registry: Registry;
+  /** The guardian's part of the kernel protocol. */
+  readonly handlers: Partial<Handlers<KernelSpec>>;
 
   constructor(runtime: ThreadRuntime, boot: ThreadBoot, tools: HostTools = { newWorker, writer: new LogWriter(boot.logLevel) }) {
     this.#runtime = runtime;
@@ -100,52 +52,17 @@ export class ThreadHost {
     this.#writer = tools.writer;
     this.#tools = tools;
     this.#links = new ThreadLinks(runtime, boot, this.#threads, tools.laneSizes);
-    this.#admin = new AdminDesk(runtime, boot, tools.serveAdmin);
-    this.#directory = new Directory({
-      watch: (target, onEnd) => runtime.bonds.watch(runtime.cellAt(KERNEL_SLOT)!, target, onEnd),
-      tellMembers: (thread, group, version, members) => {
-        if (thread === GUARDIAN_THREAD) runtime.cellAt(KERNEL_SLOT)!.handlers['groupChanged']!({ group, version, members } as never, undefined as never);
-        else runtime.tell(thread, 'groupChanged', { group, version, members });
-      },
-    });
+    const admin = new AdminDesk(runtime, boot, tools.serveAdmin);
+    this.#registry = new Registry({ runtime, threads: this.#threads, links: this.#links, admin });
+    this.handlers = {
+      ...this.#registry.handlers,
+      connect: ({ to }, message) => this.connect(threadOf(message.from), to),
+      started: (notice, message) => this.#onStarted(message, notice),
+      shutsDown: (notice, message) => this.#onShutsDown(message, notice.incarnation),
+      crashed: (notice, message) => this.#onCrashed(message, notice),
+      log: (record) => this.#writer.write(record),
+    };
   }
-
-  /** The guardian's part of the kernel protocol. */
-  readonly handlers: Partial<Handlers<KernelSpec>> = {
-    connect: ({ to }, message) => this.connect(threadOf(message.from), to),
-    register: ({ name, address }) => {
-      this.registerName(name, address);
-      return {};
-    },
-    followGroup: ({ group }, { from }) => this.#directory.follow(group, threadOf(from)),
-    joinGroup: ({ group, address }) => {
-      this.#directory.join(group, address);
-      return {};
-    },
-    leaveGroup: ({ group, address }) => {
-      this.#directory.leave(group, address);
-      return {};
-    },
-    followDeadLetters: ({ follow }, { from }) => {
-      this.#followDeadLetters(threadOf(from), follow);
-      return {};
-    },
-    deadLetter: (letter) => {
-      for (const thread of this.#deadLetterFollowers) {
-        if (this.#runtime.tellOnce(thread, 'deadLetter', letter) < 0) this.#block(GUARDIAN_THREAD).counters.add('deadLettersUntold');
-      }
-    },
-    openAdmin: ({ name, id }) => {
-      const registered = this.#directory.lookUp(name);
-      this.#admin.handOn(id, name, this.#hostedNamed(name) ?? (registered === undefined ? undefined : this.#threads.get(threadOf(registered))));
-      return {};
-    },
-    resolve: ({ name }, message) => ({ address: this.#resolve(name, message.from) }),
-    started: (notice, message) => this.#onStarted(message, notice),
-    shutsDown: (notice, message) => this.#onShutsDown(message, notice.incarnation),
-    crashed: (notice, message) => this.#onCrashed(message, notice),
-    log: (record) => this.#writer.write(record),
-  };
 
   log(actor: string): Log {
     return this.#runtime.log(actor, (record) => this.#writer.write(record));
@@ -153,7 +70,7 @@ export class ThreadHost {
 
   /** Takes a place in the system for a thread; `start` gives it life. @throws SpillwayError `too_many_threads`, `name_taken` */
   add(spec: ThreadSpec): HostedThread {
-    this.#requireFreeName(spec.name);
+    this.#registry.requireFree(spec.name);
     const id = this.#freeId();
     const lastSlot = this.#lastSlots.get(id);
     const slot = lastSlot === undefined ? ACTOR_SLOT : nextActorSlot(lastSlot);
@@ -331,13 +248,12 @@ export class ThreadHost {
 
   /** Gives an actor a name for `resolve`, until it ends. @throws SpillwayError `name_taken`, `directory_full` */
   registerName(name: string, address: Address): void {
-    this.#requireFreeName(name);
-    this.#directory.register(name, address);
+    this.#registry.register(name, address);
   }
 
   /** Takes a name from an actor that is about to end, so that it is free at once. */
   releaseName(name: string, address: Address): void {
-    this.#directory.release(name, address);
+    this.#registry.release(name, address);
   }
 
   /** Whether a thread stands by that could lead its next life at once. */
@@ -375,10 +291,6 @@ export class ThreadHost {
     });
   }
 
-  #requireFreeName(name: string): void {
-    if (this.#hostedNamed(name) !== undefined) throw new SpillwayError('name_taken', `An actor was started as '${name}'; choose another name.`, { details: { name } });
-  }
-
   #freeId(): number {
     const capacity = threadCapacity(this.#boot.system);
     for (let id = GUARDIAN_THREAD + 1; id < capacity; id++) if (!this.#threads.has(id)) return id;
@@ -389,30 +301,11 @@ export class ThreadHost {
     return new ThreadBlock(this.#boot.system, thread);
   }
 
-  #resolve(name: string, from: Address): Address {
-    const requester = threadOf(from);
-    // It may have been removed since it asked; a link to it would stand in the way of the next actor there.
-    if (requester !== APPLICATION_THREAD && requester !== GUARDIAN_THREAD && this.#hostedAt(from) === undefined) {
-      throw new SpillwayError('actor_unknown', 'Who asked has been removed.', { details: { name } });
-    }
-    const address = this.#hostedNamed(name)?.address ?? this.#directory.lookUp(name);
-    if (address === undefined) {
-      throw new SpillwayError('actor_unknown', `There is no actor named '${name}'.`, { details: { name } });
-    }
-    this.#links.connect(requester, threadOf(address));
-    return address;
-  }
-
-  #hostedNamed(name: string): Hosted | undefined {
-    for (const hosted of this.#threads.values()) if (hosted.spec.name === name) return hosted;
-    return undefined;
-  }
-
   /** Links a thread to that of the address, or tells it that there is nobody. */
   connect(from: number, to: Address): void {
     const thread = threadOf(to);
     const slot = slotOf(to);
-    const isThere = thread <= GUARDIAN_THREAD || (this.#threads.has(thread) && (slot === KERNEL_SLOT || isSpawned(slot) || this.#hostedAt(to) !== undefined));
+    const isThere = thread <= GUARDIAN_THREAD || (this.#threads.has(thread) && (slot === KERNEL_SLOT || isSpawned(slot) || this.#registry.at(to) !== undefined));
     // The guardian and the application have links to all that there are, or get them now.
     if (isThere) this.#links.connect(from, thread);
     else if (from === GUARDIAN_THREAD) this.#runtime.unreachable(to);
@@ -424,24 +317,12 @@ export class ThreadHost {
     for (const { shown } of this.#threads.values()) yield shown;
   }
 
-  #followDeadLetters(thread: number, follow: boolean): void {
-    if (follow) this.#deadLetterFollowers.add(thread);
-    else this.#deadLetterFollowers.delete(thread);
-    this.#block(GUARDIAN_THREAD).deadLetterListeners = this.#deadLetterFollowers.size;
-  }
-
-  /** The thread whose actor has this address, unless that actor has been removed. */
-  #hostedAt(address: Address): Hosted | undefined {
-    const hosted = this.#threads.get(threadOf(address));
-    return hosted?.address === address ? hosted : undefined;
-  }
-
   #tell(thread: number, name: keyof KernelSpec, notice: Record<string, unknown>): number {
     return this.#runtime.tellOnce(thread, name, notice);
   }
 
   #onStarted(message: MessageContext, { incarnation, isIgnored, info }: { incarnation: number; isIgnored: boolean; info?: unknown }): void {
-    const hosted = this.#hostedAt(message.from);
+    const hosted = this.#registry.at(message.from);
     if (hosted?.incarnation !== incarnation) return;
     // One that has nothing to do has started when its thread has ended, so that its place is free.
     if (isIgnored) hosted.isIgnored = true;
@@ -449,7 +330,7 @@ export class ThreadHost {
   }
 
   #onShutsDown(message: MessageContext, incarnation: number): void {
-    const hosted = this.#hostedAt(message.from);
+    const hosted = this.#registry.at(message.from);
     if (hosted?.incarnation === incarnation) hosted.lastWords = { reason: 'shutdown', whileStarting: false, code: '', message: '', stack: '' };
   }
 
@@ -457,7 +338,7 @@ export class ThreadHost {
     message: MessageContext,
     notice: { incarnation: number; whileStarting: boolean; code: string; message: string; stack: string },
   ): void {
-    const hosted = this.#hostedAt(message.from);
+    const hosted = this.#registry.at(message.from);
     if (hosted?.incarnation === notice.incarnation) hosted.lastWords = { reason: 'crashed', ...notice };
   }
 
@@ -494,8 +375,7 @@ export class ThreadHost {
 
   /** Tells every peer that the thread has ended, and how far it had read that peer's lanes. */
   #sayDown(hosted: Hosted, final: boolean): void {
-    this.#directory.forget(hosted.id);
-    this.#followDeadLetters(hosted.id, false);
+    this.#registry.forget(hosted.id);
     const hasStopped = this.#block(hosted.id).state === 'stopped';
     for (const [peer, { inbound, peer: peerAddress }] of hosted.links) {
       const control = new SpscObserver(inbound.control).consumerPosition;

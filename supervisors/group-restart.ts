@@ -30,7 +30,6 @@ interface Pending {
 export class GroupRestart {
   readonly #options: GroupRestartOptions;
   #pending: Pending | undefined;
-  #isRunning = false;
   /** The members have not all been stopped yet since the last failure. */
   #isGathering = false;
   #turn: Promise<unknown> = Promise.resolve();
@@ -48,11 +47,13 @@ export class GroupRestart {
 
   /** Begins a restart because of the children that are in the state `restarting`. */
   begin(delayMs: number): void {
-    this.#pending = { dueMs: this.#options.clock.monotonicMs() + delayMs };
+    // A failure meanwhile does not shorten the delay of an earlier one.
+    const dueMs = Math.max(this.#options.clock.monotonicMs() + delayMs, this.#pending?.dueMs ?? 0);
+    this.#pending = { dueMs };
     this.#isGathering = true;
     // Those that had ended come back, as with OTP; one that is terminated from now on does not.
     for (const member of this.#members()) if (member.state === 'stopped') member.state = 'restarting';
-    if (!this.#isRunning) void this.#run();
+    void this.#restart(this.#pending);
   }
 
   /** Whether the child is to be stopped for the sake of one that has failed, and has not been yet. */
@@ -65,21 +66,17 @@ export class GroupRestart {
     return this.#members().filter((member) => member !== child && member.state !== 'stopped');
   }
 
-  async #run(): Promise<void> {
-    this.#isRunning = true;
-    for (;;) {
-      const pending = this.#pending;
-      if (pending === undefined || this.#options.isStopping()) break;
-      await this.inTurn(() => this.#stopMembers());
-      // Another child may have failed meanwhile, with which more are to be stopped.
-      if (this.#isOver(pending)) continue;
-      this.#isGathering = false;
-      await this.#until(pending.dueMs);
-      if (this.#isOver(pending)) continue;
-      await this.inTurn(() => this.#launchMembers(pending));
-      if (this.#pending === pending) this.#pending = undefined;
-    }
-    this.#isRunning = false;
+  /**
+   * It takes its turn at once, so a change of the children that was asked for before the failure comes before it, and
+   * what that has started is stopped with the others; a change that was asked for later finds them stopped.
+   */
+  async #restart(pending: Pending): Promise<void> {
+    await this.inTurn(() => this.#stopMembers(pending));
+    if (this.#isOver(pending)) return;
+    await this.#until(pending.dueMs);
+    if (this.#isOver(pending)) return;
+    await this.inTurn(() => this.#launchMembers(pending));
+    if (this.#pending === pending) this.#pending = undefined;
   }
 
   #isOver(pending: Pending): boolean {
@@ -94,12 +91,14 @@ export class GroupRestart {
     return first < 0 ? [] : all.slice(first);
   }
 
-  async #stopMembers(): Promise<void> {
+  async #stopMembers(pending: Pending): Promise<void> {
     for (const member of this.#members().toReversed()) {
       if (this.#options.isStopping()) return;
       // The one that had failed may have been terminated meanwhile; then those beside it go on.
       if (this.#members().includes(member)) await this.#options.stop(member);
     }
+    // Another child may have failed meanwhile, with which more are to be stopped.
+    if (!this.#isOver(pending)) this.#isGathering = false;
   }
 
   async #launchMembers(pending: Pending): Promise<void> {

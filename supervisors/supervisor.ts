@@ -179,15 +179,17 @@ export class Supervisor {
   async shutdown(deadlineMs: number): Promise<string[]> {
     this.#stopping = true;
     const endMs = this.#options.clock.monotonicMs() + deadlineMs;
-    const still: string[] = [];
+    const leftMs = (): number => Math.max(1, endMs - this.#options.clock.monotonicMs());
+    const late: Child[] = [];
     const stop = async (child: Child): Promise<void> => {
-      const leftMs = Math.max(1, endMs - this.#options.clock.monotonicMs());
-      if (!(await this.#lives.stop(child, Math.min(leftMs, shutdownMsOf(child.spec))))) still.push(child.name);
+      if (!(await this.#lives.stop(child, Math.min(leftMs(), shutdownMsOf(child.spec))))) late.push(child);
     };
     const children = [...this.#children].toReversed();
     if (this.#template === undefined) for (const child of children) await stop(child);
     else await Promise.all(children.map(stop));
-    return still;
+    // What makes native calls cannot be killed when its own time is over; it has what is left of all the others' time.
+    const ended = await Promise.all(late.map((child) => this.#lives.stop(child, leftMs())));
+    return late.flatMap(({ name }, index) => (ended[index] === true ? [] : [name]));
   }
 
   // ---- starting -----------------------------------------------------------------------------------

@@ -52,9 +52,9 @@ async function holdAll({ withFault, placement, signal }: DrillRun, model: Checke
   await Promise.all(Array.from({ length: ABREAST }, work));
   if (signal.aborted) throw new SpillwayError('drill_aborted', 'The abort rule fired before all cases were over.');
   const found = cases.map((each) => [each, findings.get(each)!] as const);
-  const recoveries = found.flatMap(([each, finding]) => recoveryMs(each[placement as NativePlacement].restarts, finding) ?? []);
   return {
-    timeline: recoveries.length === 0 ? {} : { readyMs: Math.max(...recoveries) },
+    // Seventeen faults have no one moment; the notes tell of each.
+    timeline: {},
     lanes: { control: EMPTY_TALLY, data: EMPTY_TALLY, telemetry: EMPTY_TALLY },
     restarts: 0,
     checks: found.map(([each, finding]) => {
@@ -66,7 +66,7 @@ async function holdAll({ withFault, placement, signal }: DrillRun, model: Checke
 }
 
 /** Gives `act` the built-in model and a folder, both for its time only. */
-export async function withModel<T>(act: (model: CheckedModel, folder: string) => Promise<T>): Promise<T> {
+async function withModel<T>(act: (model: CheckedModel, folder: string) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), 'spillway-drill-'));
   try {
     const cacheDir = join(folder, 'cache');
@@ -134,7 +134,7 @@ function noteOf(each: NativeCase, placement: NativePlacement, finding: NativeFin
   const readyMs = recoveryMs(each[placement].restarts, finding);
   const name = each.deed.padEnd(NAME_COLUMN);
   if (typeof end === 'string') return `${name}ends by ${end}: ${each.why ?? 'not as documented'}`;
-  return `${name}${end === 0 ? 'lives' : `ends with ${end}`}${readyMs === undefined ? '' : `, restarted after ${Math.round(readyMs)} ms`}`;
+  return `${name}${end === 0 ? 'lives' : `ends with ${end}`}${readyMs === undefined ? '' : `, restarted and back ${Math.round(readyMs)} ms after its batch was sent`}`;
 }
 
 function recoveryMs(restarts: number | undefined, { lines }: NativeFinding): number | undefined {

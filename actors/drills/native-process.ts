@@ -7,7 +7,7 @@ import { copyFileSync } from 'node:fs';
 import { SpillwayError, siblingModule, systemClock, type ActorRef } from '../../kernel/index.ts';
 import { createSystem, type ChildSpec, type Placement, type System } from '../../supervisors/index.ts';
 import type { CheckedModel } from '../inference/index.ts';
-import { NATIVE_FAULTS, nativeSubjectProtocol, type NativeFault, type NativeSubjectArgs, type NativeSubjectSpec } from './native-subject.ts';
+import { NATIVE_COUNTERS, NATIVE_FAULTS, nativeSubjectProtocol, type NativeFault, type NativeSubjectArgs, type NativeSubjectSpec } from './native-subject.ts';
 
 /** What is done to the actor or around it while a native call runs; the meaning is said in native-cases.ts. */
 export type NativeDeed =
@@ -24,6 +24,7 @@ export interface NativeOrder {
 }
 
 export interface NativeLine {
+  /** `begun`: the batch is in the actor's hands. */
   readonly event: 'begun' | 'done' | 'recovered' | 'closed';
   readonly atMs: number;
   /** What the call that was to end the actor has answered. */
@@ -45,6 +46,7 @@ const HUNG_AFTER_MS = 300;
 const HEAP_MB = 48;
 const LATE_MS = 50;
 const LOOK_MS = 1;
+const LIFE_MS = 120_000;
 /** What the process ends with when its application says so itself. */
 export const APPLICATION_EXIT_CODE = 7;
 
@@ -52,17 +54,22 @@ export async function holdCase({ deed, placement, model, original }: NativeOrder
   const tell = (event: NativeLine['event'], rest: Partial<NativeLine> = {}): void => say({ event, atMs: systemClock.monotonicMs(), ...rest });
   const system = await createSystem({ logLevel: 'error', supervisor: { backoff: { minMs: BACKOFF_MS, maxMs: BACKOFF_MS, jitter: 0 } } });
   const spec = specOf(deed, placement, { model, modelPath: model.path, load: 'start' });
-  if (deed === 'brutal-kill' && placement === 'thread') return void (await refused(system, spec, tell));
+  if (deed === 'brutal-kill' && placement === 'thread') return refused(system, spec, tell);
   const subject = await system.spawn(spec, nativeSubjectProtocol);
   const before = await embed(subject, PROBE);
+  const enough = textsBegun(system) + TEXTS_BEGUN;
   // The batch that the fault meets; whether it is answered depends on the case.
   const batch = subject.ask('embed', { texts: TEXTS, ...(isFault(deed) ? { fault: deed } : {}) }, { deadlineMs: ASK_MS }).then(() => 'answered', codeOf);
-  await begun(system, TEXTS_BEGUN);
+  // A fault from within finds its moment itself, and what its actor shows of itself may end before that is seen.
+  while (!isFault(deed) && textsBegun(system) < enough) await pause();
   tell('begun');
   const answer = await bringAbout(deed, system, batch);
   tell('done', { answer });
   if (deed === 'truncate') copyFileSync(original, model.path);
-  if (deed === 'close-late' || deed === 'interrupt-in-order' || deed === 'guardian-exit') return void tell('closed');
+  if (deed === 'close-late' || deed === 'interrupt-in-order' || deed === 'guardian-exit') {
+    tell('closed');
+    return;
+  }
   const after = await recovered(system);
   tell('recovered', { restarts: system.thread(SUBJECT).restarts, sameVectors: after.every((value, index) => value === before[index]) });
   await system.close(ASK_MS);
@@ -138,17 +145,18 @@ async function refused(system: System, spec: ChildSpec, tell: (event: NativeLine
 
 async function restart(system: System): Promise<void> {
   for (;;) {
-    const code = await system.supervisor().restartChild(SUBJECT).then(() => '', codeOf);
-    if (code === '') return;
-    if (code !== 'child_running') throw new SpillwayError(code, 'The child did not start again.');
-    await pause();
+    try {
+      await system.supervisor().restartChild(SUBJECT);
+      return;
+    } catch (error) {
+      if (codeOf(error) !== 'child_running') throw error;
+      await pause();
+    }
   }
 }
 
-/** Waits until so many texts have been begun, the last of which computes. */
-async function begun(system: System, texts: number): Promise<void> {
-  const asked = (): number => system.counters(SUBJECT, ['texts', 'tokens', 'truncated', 'begun']).begun;
-  for (const enough = asked() + texts; asked() < enough; ) await pause();
+function textsBegun(system: System): number {
+  return system.counters(SUBJECT, NATIVE_COUNTERS).begun;
 }
 
 async function recovered(system: System): Promise<Float32Array> {
@@ -180,4 +188,8 @@ function codeOf(error: unknown): string {
   throw error;
 }
 
-if (import.meta.main) await holdCase(JSON.parse(process.argv[2]!) as NativeOrder, (line) => console.log(JSON.stringify(line)));
+if (import.meta.main) {
+  // Nobody may be there any more to end a case that hangs.
+  setTimeout(() => process.kill(process.pid, 'SIGKILL'), LIFE_MS).unref();
+  await holdCase(JSON.parse(process.argv[2]!) as NativeOrder, (line) => console.log(JSON.stringify(line)));
+}

@@ -19,6 +19,9 @@ export const nativeSubjectProtocol = defineProtocol('native-subject', {
 });
 export type NativeSubjectSpec = typeof nativeSubjectProtocol.spec;
 
+/** Those that the inference actor counts by their names, and the texts that have begun. */
+export const NATIVE_COUNTERS = ['texts', 'tokens', 'truncated', 'begun'] as const;
+
 export interface NativeSubjectArgs extends InferenceArgs {
   /** The model file, for the fault that cuts it short. */
   readonly modelPath: string;
@@ -34,8 +37,7 @@ const EXIT_CODE = 3;
 
 export const nativeSubject = defineActor<NativeSubjectSpec, NativeSubjectArgs>({
   protocol: nativeSubjectProtocol,
-  // Those of the inference actor come first, as it counts by their names.
-  counters: ['texts', 'tokens', 'truncated', 'begun'],
+  counters: NATIVE_COUNTERS,
   async start(context, args) {
     const inner = await inference.start(context, args);
     return {

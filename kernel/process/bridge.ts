@@ -294,11 +294,11 @@ export class Bridge {
   }
 
   /** What it had written is still on its way; if it has not come to speak, that is why. */
-  #lastBytes(): Promise<void> {
+  async #lastBytes(): Promise<void> {
     const { output, stderr } = this.#launched;
     const late = new Promise<void>((resolve) => void setTimeout(resolve, LAST_BYTES_MS));
     const ends = (this.#isKnown ? [output] : [output, stderr]).map((stream) => new Promise<void>((resolve) => void finished(stream, { writable: false }, () => resolve())));
-    return Promise.race([late, Promise.all(ends).then(() => {})]);
+    await Promise.race([late, Promise.all(ends)]);
   }
 
   #reportOf(exitCode: number | null, signal: string | null): BridgeReport | undefined {

@@ -2,12 +2,14 @@
  * What an actor's end in the middle of a native call does to its process: those cases whose outcome is of our own
  * making, and one of each kind that takes the process down. The drill `native` holds all of them.
  */
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NATIVE_CASES, NATIVE_PLACEMENTS, NO_FAULT, type NativeCase, type NativePlacement } from '../../actors/drills/native-cases.ts';
-import { differenceFrom, runNativeCase, takesProcessDown, withModel } from '../../actors/drills/native-ends.ts';
-import { REPO } from './command-line.ts';
+import { differenceFrom, runNativeCase, takesProcessDown } from '../../actors/drills/native-ends.ts';
+import { chooseModel, type CheckedModel } from '../../actors/inference/index.ts';
+import { CACHE_DIR, REPO } from './command-line.ts';
 
 const ENDS: readonly (readonly [string, NativePlacement])[] = [
   ['throw', 'thread'],
@@ -27,22 +29,27 @@ function caseOf(deed: string): NativeCase {
 }
 
 describe('in the middle of a native call', () => {
+  let folder: string;
+  let model: CheckedModel;
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'spillway-native-ends-'));
+    model = await chooseModel(undefined, { cacheDir: CACHE_DIR });
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
   const rows = ENDS.map(([deed, placement]) => ({ each: caseOf(deed), placement, what: caseOf(deed).what }));
 
   it.for(rows)('$what: placed in a $placement the process ends as the table says', { timeout: 60_000 }, async ({ each, placement }, { signal }) => {
-    await withModel(async (model, folder) => {
-      const finding = await runNativeCase(each, placement, model, folder, signal);
-      expect(differenceFrom(each, placement, finding)).toBeUndefined();
-    });
+    const finding = await runNativeCase(each, placement, model, folder, signal);
+    expect(differenceFrom(each, placement, finding)).toBeUndefined();
   });
 
   it('a case that ends otherwise than the table says is found', { timeout: 60_000 }, async ({ signal }) => {
-    await withModel(async (model, folder) => {
-      const finding = await runNativeCase(caseOf('segfault'), 'thread', model, folder, signal);
-      const claimed: NativeCase = { ...caseOf('segfault'), thread: { end: 0, restarts: 1 } };
-      expect(differenceFrom(claimed, 'thread', finding)).toMatch(/SIGSEGV/);
-      expect(differenceFrom({ ...NO_FAULT, thread: { end: 'SIGSEGV', answer: 'answered' } }, 'thread', finding)).toBe("the answer was 'none', not 'answered'");
-    });
+    const finding = await runNativeCase(caseOf('segfault'), 'thread', model, folder, signal);
+    const claimed: NativeCase = { ...caseOf('segfault'), thread: { end: 0, restarts: 1 } };
+    expect(differenceFrom(claimed, 'thread', finding)).toMatch(/SIGSEGV/);
+    expect(differenceFrom({ ...NO_FAULT, thread: { end: 'SIGSEGV', answer: 'answered' } }, 'thread', finding)).toBe("the answer was 'none', not 'answered'");
   });
 });
 

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createSystem, type System } from '../../../supervisors/index.ts';
-import { probeSandbox } from '../../../kernel/sandbox/index.ts';
 import { until } from '../condition.ts';
 import { outcastProtocol } from './actors/outcast.ts';
 import { OUTCAST, isThere } from './small-system.ts';
@@ -26,10 +25,18 @@ describe('a child that is placed in a process', () => {
     expect(isThere(pid)).toBe(false);
   });
 
-  it.runIf(probeSandbox().works.includes('seccomp'))('works in a sandbox as without', async () => {
-    const outcast = await system.spawn({ id: 'boxed', start: OUTCAST, placement: 'process', process: { sandbox: {} } }, outcastProtocol);
-    for (let number = 0; number < 100; number++) outcast.tell('note', { number });
-    expect((await outcast.ask('notes', {}, DEADLINE)).numbers).toHaveLength(100);
-    expect(await system.terminate('boxed')).toBe(true);
+  it('is ended when its handler computes for ever, and others see what it counts', async () => {
+    const endless = await system.spawn({ id: 'endless', start: OUTCAST, placement: 'process', hungAfterMs: 300 }, outcastProtocol);
+    const { pid } = await endless.ask('pid', {}, DEADLINE);
+    endless.tell('note', { number: 1 });
+    const seen = () => system.inspect().threads.find(({ name }) => name === 'endless')!;
+    await until(() => seen().actors[0]!.counts.handled === 2 && seen().counters.handled === 2, 'its counts are shown');
+    expect(system.health('endless')).toMatchObject({ state: 'running', incarnation: 1, counters: { handled: 2 } });
+    expect(system.counters('endless', ['notes'])).toEqual({ notes: 1 });
+    endless.tell('spin', {});
+    await until(() => system.health('endless').incarnation === 2, 'it is started again');
+    expect(isThere(pid)).toBe(false);
+    expect((await system.crashReports()).at(-1)).toMatchObject({ child: 'endless', code: 'actor_hung' });
+    expect(system.counters('endless', ['notes'])).toEqual({ notes: 1 });
   });
 });

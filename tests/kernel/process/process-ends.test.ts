@@ -53,7 +53,8 @@ describe('the end of an actor\'s process', () => {
 
   it.concurrent('leaves to the next life what waited for it, in order, and not what it had in hand', async () => {
     const name = 'heir';
-    const thread = await system.start({ name }, 1);
+    // No thread that stands by could be a process.
+    const thread = await system.start({ name, standby: 1 }, 1);
     const outcast = await system.outcast(name);
     const pid = await pidOf(outcast);
     const held = outcast.ask('hold', {}, DEADLINE).catch((error: { code: string; details: { mayHaveBeenHandled: boolean } }) => error);
@@ -62,13 +63,14 @@ describe('the end of an actor\'s process', () => {
     process.kill(pid, 'SIGKILL');
     expect(await held).toMatchObject({ code: 'actor_restarted', details: { mayHaveBeenHandled: true } });
     const { numbers } = await outcast.ask('notes', {}, DEADLINE);
+    expect([process.pid, pid]).not.toContain(await pidOf(outcast));
     expect(numbers).toEqual(Array.from({ length: 1_000 }, (_, number) => number));
     await until(() => system.application.block(thread).counters.read('abandoned') === 1, 'what it had in hand is counted');
   });
 
   it.concurrent('loses and repeats nothing when it is killed again and again under load', async () => {
     const name = 'besieged';
-    const lives = 3;
+    const lives = 2;
     const thread = await system.start({ name }, lives);
     const outcast = await system.outcast(name);
     let sent = 0;
@@ -100,10 +102,11 @@ describe('the end of an actor\'s process', () => {
     expect(await pidOf(outcast)).not.toBe(pid);
   });
 
-  it.concurrent('does not come while a handler computes, and a watchdog sees whose', async () => {
+  it.concurrent('does not come while a handler computes, and a watchdog sees whose, but at the deadline of a stop, also if it makes native calls', async () => {
     const name = 'spinning';
-    const thread = await system.start({ name, process: { silentAfterMs: 200 } });
+    const thread = await system.start({ name, native: true, process: { silentAfterMs: 200 } });
     const outcast = await system.outcast(name);
+    const pid = await pidOf(outcast);
     outcast.tell('spin', {});
     const block = system.application.block(thread);
     await until(() => block.handling !== 0, 'a handler runs');
@@ -111,7 +114,9 @@ describe('the end of an actor\'s process', () => {
     await until(() => block.heldSinceMs !== undefined, 'the watchdog has seen it');
     expect([block.turns, block.handlingWord]).toEqual([turns, handlingWord]);
     expect(await system.ends(name)).toEqual([]);
-    expect(await system.kill(name)).toBe(true);
+    expect(await system.stop(name, 200)).toBe(true);
+    expect(isThere(pid)).toBe(false);
+    expect(await system.ends(name)).toMatchObject([{ reason: 'crashed', code: 'process_killed' }]);
   });
 
   it.concurrent('comes when it takes more memory than it is granted', async () => {
@@ -132,33 +137,16 @@ describe('the end of an actor\'s process', () => {
     expect((await system.ends(name))[0]).toMatchObject({ reason: 'crashed', code: 'process_cpu_exceeded' });
   });
 
-  it.concurrent('comes at the deadline of a stop which it does not follow, also if it makes native calls', async () => {
-    const name = 'late';
-    await system.start({ name, native: true });
-    const outcast = await system.outcast(name);
-    const pid = await pidOf(outcast);
-    outcast.tell('spin', {});
-    expect(await system.stop(name, 200)).toBe(true);
-    expect(isThere(pid)).toBe(false);
-    expect((await system.ends(name))[0]).toMatchObject({ code: 'process_killed' });
-  });
-
-  it.concurrent('comes after what waited when it was told to stop', async () => {
+  it.concurrent('is in order when it is told to stop, and comes after what waited', async () => {
     const name = 'loaded';
     const thread = await system.start({ name });
     const outcast = await system.outcast(name);
+    const pid = await pidOf(outcast);
     let sent = 0;
     while (sent < 20_000 && outcast.tell('note', { number: sent }) === 0) sent++;
     expect(await system.stop(name, 10_000)).toBe(true);
     expect(sent).toBeGreaterThan(5_000);
     expect(system.application.block(thread).actorCounters(['notes']).read('notes')).toBe(sent);
-  });
-
-  it.concurrent('is in order when it is asked to stop', async () => {
-    const name = 'orderly';
-    await system.start({ name });
-    const pid = await pidOf(await system.outcast(name));
-    expect(await system.stop(name)).toBe(true);
     expect(isThere(pid)).toBe(false);
     expect(await system.ends(name)).toMatchObject([{ reason: 'stopped' }]);
   });

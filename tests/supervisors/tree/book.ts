@@ -55,10 +55,6 @@ export interface Kid {
   isNew: boolean;
   /** Its start was found to take too long. */
   isLate: boolean;
-  /** It was started while its siblings waited for their restart, which may come before or after it. */
-  isUnsure: boolean;
-  /** How it has ended while that was so. */
-  unsureReason: string;
   /** It became ready although it was told to stop while it started. */
   isUp: boolean;
   /** Why its present life began. */
@@ -93,9 +89,7 @@ export function newKid(spec: AnyChildSpec, parent: Sup): Kid {
     isDeleted: false,
     isNew: true,
     isLate: false,
-    isUnsure: false,
     isUp: false,
-    unsureReason: '',
     origin: 'first',
   };
 }

@@ -1,7 +1,7 @@
 // What the runs against the model have found, each as the shortest sequence that shows it.
 import { expect, test } from 'vitest';
 import { DEFAULT_FLAGS, type AnyChildSpec, type ChildSpec, type SupervisorFlags } from '../../../supervisors/child-spec.ts';
-import { Forest } from './forest.ts';
+import { Forest, type Watcher } from './forest.ts';
 import { ManualTime } from './manual-time.ts';
 
 /** Back-off without luck in it. */
@@ -43,6 +43,19 @@ class Grove {
 
 function leaf(id: string, more: Partial<ChildSpec> = {}, startMs = 0, stopMs = 0): AnyChildSpec {
   return { id, ...more, start: { module: 'leaf', export: 'leaf', args: { startMs, stopMs } } };
+}
+
+function watching(note: (what: 'start' | 'stop' | 'exit', name: string) => void): Watcher {
+  return {
+    start: (name) => note('start', name),
+    exit: (name) => note('exit', name),
+    stop: (name) => note('stop', name),
+    started() {},
+    stopped() {},
+    remove() {},
+    report() {},
+    end() {},
+  };
 }
 
 test('siblings that fail at the same moment are one failure where they are restarted together', async () => {
@@ -153,4 +166,46 @@ test('the second of two terminations leaves the life alone that has begun after 
   await grove.time.settle();
   expect(grove.violations).toEqual([]);
   expect(grove.states()).toEqual(['a running 0']);
+});
+
+test('a failure does not shorten the delay of an earlier one with which it is restarted', async () => {
+  const grove = await Grove.of({ strategy: 'one_for_all' }, leaf('a', { backoff: { minMs: 100, maxMs: 100, jitter: 0 } }));
+  const beganMs = grove.time.nowMs;
+  const isAlive: boolean[] = [];
+  grove.crash('a');
+  grove.at(10, () => grove.forest.root.startChild(leaf('b')));
+  grove.at(20, () => grove.crash('b'));
+  grove.at(99, () => isAlive.push(grove.forest.isAlive('a'), grove.forest.isAlive('b')));
+  await grove.time.settle();
+  expect(isAlive).toEqual([false, false]);
+  expect(grove.time.nowMs - beganMs).toBe(100);
+  expect(grove.states()).toEqual(['a running 1', 'b running 1']);
+});
+
+test('what is started after a failure is not stopped for it, also if an earlier failure waits for its restart', async () => {
+  const grove = await Grove.of({ strategy: 'one_for_all' }, leaf('a', { backoff: { minMs: 100, maxMs: 100, jitter: 0 } }));
+  const { root } = grove.forest;
+  const events: string[] = [];
+  grove.forest.watcher = watching((what, name) => events.push(`${what} ${name}`));
+  grove.crash('a');
+  grove.at(10, () => root.startChild(leaf('b')));
+  grove.at(20, () => grove.crash('b'));
+  grove.at(50, () => root.startChild(leaf('c')));
+  await grove.time.settle();
+  expect(events).toEqual(['exit a', 'start b', 'exit b', 'start c', 'start a', 'start b']);
+});
+
+test('what was to be started before a sibling has failed is stopped and started with it', async () => {
+  const grove = await Grove.of({ strategy: 'one_for_all' }, leaf('a'));
+  const { root } = grove.forest;
+  const events: string[] = [];
+  grove.forest.watcher = watching((what, name) => events.push(`${what} ${name}`));
+  void root.startChild(leaf('b', {}, 10));
+  void root.startChild(leaf('c'));
+  grove.at(5, () => {
+    grove.crash('a');
+    void root.startChild(leaf('d'));
+  });
+  await grove.time.settle();
+  expect(events).toEqual(['start b', 'exit a', 'start c', 'stop c', 'stop b', 'start d', 'start a', 'start b', 'start c']);
 });

@@ -26,11 +26,12 @@ export class Ledger implements Watcher {
   rootHasEnded = false;
   readonly #options: LedgerOptions;
   readonly #kids = new Map<string, Kid>();
-  /** Calls under way that stop a child, and that start one. */
-  readonly #stops = new Map<string, number>();
-  readonly #starts = new Map<string, number>();
-  readonly #restarts = new Map<string, number>();
-  readonly #deletes = new Map<string, number>();
+  /** Calls and failures, each with its number in the order in which they came. */
+  #order = 0;
+  /** Calls under way by the child's name; both that stop a child are kept as one. */
+  readonly #calls: Record<Exclude<Call, 'remove'>, Map<string, number[]>> = { terminate: new Map(), start: new Map(), restart: new Map(), delete: new Map() };
+  /** The last failure in a life of a supervisor that restarts siblings together. */
+  readonly #failures = new Map<Sup, number>();
 
   constructor(options: LedgerOptions) {
     this.#options = options;
@@ -38,29 +39,31 @@ export class Ledger implements Watcher {
 
   /** @returns notes how the call has ended */
   call(call: Call, name: string): (isDone: boolean) => void {
-    const calls = this.#calls(call);
-    calls.set(name, (calls.get(name) ?? 0) + 1);
+    const isStop = call === 'terminate' || call === 'remove';
+    const calls = this.#calls[isStop ? 'terminate' : call];
+    const order = ++this.#order;
+    calls.set(name, [...(calls.get(name) ?? []), order]);
     const kid = this.#known(name);
     // What is terminated after a sibling has failed does not come back with that one.
-    if (calls === this.#stops && kid?.state === 'restarting' && !kid.hasPlace) this.#left(kid);
+    if (isStop && kid?.state === 'restarting' && !kid.hasPlace) this.#left(kid);
     if (call === 'remove' && kid !== undefined) {
       kid.isDeleted = true;
       if (kid.state === 'stopped' && !kid.hasPlace) this.#forget(kid);
     }
     return (isDone) => {
-      calls.set(name, calls.get(name)! - 1);
+      calls.set(name, calls.get(name)!.filter((other) => other !== order));
       if (call === 'delete' && isDone && kid !== undefined) this.#forget(kid);
     };
   }
 
   start(name: string, spec: AnyChildSpec): void {
     const { nowMs } = this.#options.time;
-    const isCalled = (this.#starts.get(name) ?? 0) + (this.#restarts.get(name) ?? 0) > 0;
+    const isCalled = this.#isUnderWay('start', name) || this.#isUnderWay('restart', name);
     const known = this.#known(name);
     // In a former life of its supervisor.
     if (known !== undefined && known.parent !== this.#supOf(name)) this.#kids.delete(name);
     // A call to start that finds its child has waited for one to delete it.
-    if (known?.state === 'stopped' && (this.#deletes.get(name) ?? 0) > 0 && (this.#starts.get(name) ?? 0) > 0) this.#forget(known);
+    if (known?.state === 'stopped' && this.#isUnderWay('delete', name) && this.#isUnderWay('start', name)) this.#forget(known);
     const kid = this.#known(name) ?? this.#add(name, spec, isCalled);
     const { parent } = kid;
     this.#expect(!kid.isAlive, () => `${name} was started while it lived`);
@@ -72,8 +75,7 @@ export class Ledger implements Watcher {
     } else this.#expect(kid.state === 'stopped' && (isCalled || parent.isStarting), () => `${name} was started without a cause (${kid.state})`);
     kid.origin = isRestart ? 'restart' : isCalled ? 'call' : 'first';
     if (kid.origin === 'first' || (kid.origin === 'restart' && hasGroup(parent))) this.#expectStartOrder(kid);
-    kid.isUnsure = kid.origin !== 'restart' && hasGroup(parent) && parent.kids.some((other) => isWaiting(other));
-    Object.assign(kid, { state: 'starting', isAlive: true, hasPlace: true, startedMs: nowMs, isToldToStop: false, isHeld: false, isCondemned: false, isLeaving: false, isLate: false, isUp: false, unsureReason: '' });
+    Object.assign(kid, { state: 'starting', isAlive: true, hasPlace: true, startedMs: nowMs, isToldToStop: false, isHeld: false, isCondemned: this.#isForeseen(kid), isLeaving: false, isLate: false, isUp: false });
     kid.lives++;
     if (isSup(kid)) {
       kid.sup = supOf(kid);
@@ -93,8 +95,6 @@ export class Ledger implements Watcher {
     if (how === 'ready') {
       kid.state = 'running';
       kid.readyMs = this.#options.time.nowMs;
-      const { kids } = kid.parent;
-      if (!kids.some((other) => isWaiting(other))) for (const other of kids) other.isUnsure = false;
     } else if (how === 'ignored') kid.state = 'stopped';
     // A restart that has failed is told of by a report.
     else if (kid.origin !== 'restart') this.#startFailed(kid);
@@ -109,7 +109,6 @@ export class Ledger implements Watcher {
     kid.isNew = false;
     if (kid.parent.isStopping) kid.state = 'stopped';
     else if (kid.isCondemned) this.#absorb(kid);
-    else if (kid.isUnsure) Object.assign(kid, { state: 'restarting', unsureReason: reason });
     else if (comesBack(kid, reason)) this.#fail(kid, nowMs - kid.readyMs);
     else {
       kid.state = 'stopped';
@@ -120,7 +119,7 @@ export class Ledger implements Watcher {
   stop(name: string, how: 'stop' | 'kill'): void {
     const kid = this.#kid(name);
     const { parent, spec } = kid;
-    const isCalled = (this.#stops.get(name) ?? 0) > 0;
+    const isCalled = this.#isUnderWay('terminate', name);
     const isMeant = spec.brutalKill === true && (isCalled || parent.isStopping);
     const isAtDeadline = how === 'kill' && kid.state === 'starting' && this.#options.time.nowMs === kid.startedMs + (spec.startMs ?? DEFAULT_CHILD.startMs);
     const isLate = isAtDeadline && !isMeant;
@@ -133,7 +132,7 @@ export class Ledger implements Watcher {
     this.#expect(isCalled || parent.isStopping || kid.isCondemned || kid.isHeld || kid.isLeaving || isSibling, () => `${name} was stopped without a cause`);
     if (!kid.isHeld) this.#expect((how === 'kill') === (spec.brutalKill === true), () => `${name} was to be ended ${spec.brutalKill === true ? 'at once' : 'in order'}`);
     if (!isCalled && !isAtDeadline && !kid.isHeld && !kid.isLeaving && parent.template === undefined) {
-      const right = parent.kids.slice(parent.kids.indexOf(kid) + 1).find((other) => other.isAlive && !other.isHeld && !other.isUnsure);
+      const right = parent.kids.slice(parent.kids.indexOf(kid) + 1).find((other) => other.isAlive && !other.isHeld);
       this.#expect(right === undefined, () => `${name} was stopped before ${right!.name}, on its right`);
     }
     kid.isToldToStop = true;
@@ -157,14 +156,10 @@ export class Ledger implements Watcher {
   remove(name: string): void {
     const kid = this.#kid(name);
     const { parent } = kid;
-    const isCalled = (this.#stops.get(name) ?? 0) > 0;
+    const isCalled = this.#isUnderWay('terminate', name);
     const isFailed = kid.isLate && kid.origin !== 'restart';
     this.#expect(!kid.isAlive, () => `the place of ${name} was given up while it lived`);
     if (isFailed) this.#startFailed(kid);
-    if (kid.isUnsure && kid.unsureReason !== '' && kid.state === 'restarting' && !isCalled && !parent.isStopping && !comesBack(kid, kid.unsureReason)) {
-      kid.state = 'stopped';
-      if (endsParent(kid)) this.#endByItself(parent, '');
-    }
     this.#expect(kid.state === 'stopped' || isCalled || kid.isLeaving || parent.isStopping || kid.spec.restart === 'temporary', () => `the place of ${name} was given up without a cause (${kid.state})`);
     kid.hasPlace = false;
     this.#left(kid);
@@ -174,15 +169,13 @@ export class Ledger implements Watcher {
   report({ child, decision, whileStarting, restartsInPeriod }: CrashReport): void {
     const kid = this.#known(child);
     if (kid === undefined || decision === 'left') return;
-    if (kid.isUnsure && kid.state === 'restarting') {
-      kid.isUnsure = false;
-      const { failuresMs } = kid.parent;
-      const { nowMs, } = this.#options.time;
-      if (restartsInPeriod > failuresMs.filter((atMs) => nowMs - atMs <= kid.parent.flags.periodMs).length) this.#fail(kid, whileStarting ? 0 : nowMs - kid.readyMs);
-    } else if (whileStarting && kid.state === 'starting') {
+    if (whileStarting && kid.state === 'starting') {
       if (kid.isCondemned) this.#absorb(kid);
       else this.#fail(kid, 0);
     }
+    const { nowMs } = this.#options.time;
+    const failures = kid.parent.failuresMs.filter((atMs) => nowMs - atMs <= kid.parent.flags.periodMs).length;
+    this.#expect(restartsInPeriod === failures, () => `after ${child} had failed its supervisor counted ${restartsInPeriod} failures, and was to count ${failures}`);
     this.#expect((decision === 'gave_up') === (kid.parent.endCode === 'restart_intensity'), () => `after ${child} had failed ${kid.parent.failuresMs.length} times its supervisor ${decision}`);
   }
 
@@ -208,7 +201,7 @@ export class Ledger implements Watcher {
       this.#expect(kid.isAlive === (kid.state === 'running'), () => `${kid.name} is ${kid.state} and ${kid.isAlive ? 'lives' : 'is dead'}`);
       this.#expect(!kid.isCondemned, () => `${kid.name} was to be restarted with its siblings`);
       // The model, which goes on from here, knows nothing of these: what is left of a former life must not be taken for the next one's.
-      Object.assign(kid, { isUnsure: false, unsureReason: '', isDeleted: false, isLeaving: false, isToldToStop: false, isLate: false, isUp: false });
+      Object.assign(kid, { isDeleted: false, isLeaving: false, isToldToStop: false, isLate: false, isUp: false });
       if (kid.sup !== undefined) {
         this.#expect(!kid.sup.isStopping, () => `supervisor ${kid.name} stops for good`);
         this.#rest(kid.sup);
@@ -230,12 +223,27 @@ export class Ledger implements Watcher {
     kid.restarts++;
     kid.dueMs = nowMs + nextDelayMs(kid, livedMs, this.#options.luck);
     if (!hasGroup(parent)) return;
+    this.#failures.set(parent, ++this.#order);
     for (const member of groupOf(kid)) {
-      member.dueMs = kid.dueMs;
+      // They are started together, and none before its own delay is over.
+      member.dueMs = isWaiting(member) ? Math.max(member.dueMs, kid.dueMs) : kid.dueMs;
       if (member.isAlive && !member.isToldToStop) member.isCondemned = true;
       // What had ended comes back with it.
       if (member.state === 'stopped') member.state = 'restarting';
     }
+  }
+
+  /**
+   * Whether a child that begins a life, though not because of a restart, is to be stopped at once with those beside
+   * it. Changes of the children and restarts of a group take turns as they come: what was asked for before a
+   * sibling has failed comes before the others are stopped, and what was asked for after that, after it.
+   */
+  #isForeseen(kid: Kid): boolean {
+    const { name, parent, origin } = kid;
+    const failure = this.#failures.get(parent);
+    if (origin === 'restart' || failure === undefined) return false;
+    if (origin === 'call' && Math.min(...this.#ordersOf('start', name), ...this.#ordersOf('restart', name)) > failure) return false;
+    return parent.flags.strategy === 'one_for_all' || parent.kids.slice(0, parent.kids.indexOf(kid)).some((other) => isWaiting(other));
   }
 
   /** It was about to be stopped with a sibling that has failed, so this is no failure of its own. */
@@ -267,8 +275,10 @@ export class Ledger implements Watcher {
   #expectStartOrder(kid: Kid): void {
     const { kids } = kid.parent;
     const index = kids.indexOf(kid);
-    const left = kids.slice(0, index).find(({ state, isAlive, isToldToStop }) => state === 'starting' && isAlive && !isToldToStop);
-    const right = kids.slice(index + 1).find((other) => other.isAlive && !other.isHeld && !other.isUnsure && other.origin !== 'call');
+    // A start on request that took too long has failed, also while what is left of it cannot be ended.
+    const hasFailed = (other: Kid): boolean => other.isLate && other.isHeld && other.origin === 'call';
+    const left = kids.slice(0, index).find((other) => other.state === 'starting' && other.isAlive && !other.isToldToStop && !hasFailed(other));
+    const right = kids.slice(index + 1).find((other) => other.isAlive && !other.isHeld && other.origin !== 'call');
     const isAlone = !hasGroup(kid.parent);
     this.#expect(isAlone || left === undefined, () => `${kid.name} was started before ${left!.name} was up`);
     this.#expect(right === undefined, () => `${kid.name} was started while ${right!.name}, on its right, was up`);
@@ -311,10 +321,12 @@ export class Ledger implements Watcher {
     return kid;
   }
 
-  #calls(call: Call): Map<string, number> {
-    if (call === 'delete') return this.#deletes;
-    if (call === 'restart') return this.#restarts;
-    return call === 'start' ? this.#starts : this.#stops;
+  #ordersOf(call: Exclude<Call, 'remove'>, name: string): readonly number[] {
+    return this.#calls[call].get(name) ?? [];
+  }
+
+  #isUnderWay(call: Exclude<Call, 'remove'>, name: string): boolean {
+    return this.#ordersOf(call, name).length > 0;
   }
 
   #expect(isSo: boolean, what: () => string): void {

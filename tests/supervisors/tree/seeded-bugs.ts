@@ -46,6 +46,7 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
   { name: 'a stop is tried without its deadline', place: (place) => passing(place, { stop: () => place.stop(2 ** 31 - 1) }) },
   { name: 'an end is not heard', place: (place) => passing(place, { start: (onExit) => place.start((exit) => (exit.reason === 'stopped' ? undefined : onExit(exit))) }) },
   { name: 'siblings that fail together are counted each', patch: () => replaced(GroupRestart.prototype, 'isAboutToStop', () => () => false) },
+  { name: 'changes of the children and restarts of a group do not take turns', patch: () => replaced(GroupRestart.prototype, 'inTurn', () => async (change) => change()) },
   { name: 'a child is restarted after it was terminated', patch: () => replaced(Supervisor.prototype, 'terminateChild', (terminate) => async function (this: Supervisor, id: string) { const ended = await terminate.call(this, id); await this.restartChild(id).catch(() => {}); return ended; }) },
   { name: 'a deleted child stays', patch: () => replaced(Children.prototype, 'delete', () => () => {}) },
 ];
