@@ -16,7 +16,7 @@ import { syncBuiltinESMExports } from 'node:module';
 import { systemClock } from './clock.ts';
 
 /** The longest that a process is kept from its end. Then it ends all the same, and may be aborted. */
-export const OUTLAST_MS = 30_000;
+const OUTLAST_MS = 30_000;
 const LOOK_MS = 1;
 
 /** Thrown to whoever called `process.exit`: it ends what they are about, and is no failure of its own. */

@@ -50,7 +50,7 @@ const LIFE_MS = 120_000;
 /** What the process ends with when its application says so itself. */
 export const APPLICATION_EXIT_CODE = 7;
 
-export async function holdCase({ deed, placement, model, original }: NativeOrder, say: (line: NativeLine) => void): Promise<void> {
+async function holdCase({ deed, placement, model, original }: NativeOrder, say: (line: NativeLine) => void): Promise<void> {
   const tell = (event: NativeLine['event'], rest: Partial<NativeLine> = {}): void => say({ event, atMs: systemClock.monotonicMs(), ...rest });
   const system = await createSystem({ logLevel: 'error', supervisor: { backoff: { minMs: BACKOFF_MS, maxMs: BACKOFF_MS, jitter: 0 } } });
   const spec = specOf(deed, placement, { model, modelPath: model.path, load: 'start' });

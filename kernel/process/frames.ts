@@ -23,7 +23,7 @@ import { SpillwayError } from '../errors.ts';
 
 export const PROTOCOL_VERSION = 1;
 export const TOKEN_BYTES = 32;
-export const HEADER_BYTES = 8;
+const HEADER_BYTES = 8;
 /** Bytes of a record that go into one frame. */
 export const PART_BYTES = 64 * 1024;
 

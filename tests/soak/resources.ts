@@ -66,7 +66,7 @@ function descriptorTargets(): string[] {
 }
 
 /** Processes that this one has started and those that they have, zombies included: those were not waited for. */
-export function descendants(pid: number): number[] {
+function descendants(pid: number): number[] {
   let threads: readonly string[];
   try {
     threads = readdirSync(`/proc/${pid}/task`);

@@ -19,7 +19,7 @@ const STEADY_MEAN_MAX = 0.02;
 /** As a part of the value. */
 const SLOPE_PER_HOUR_MAX = 0.01;
 const LATE_RSS_MAX = 0.1;
-export const SLOPE_FROM_MS = 1_800_000;
+const SLOPE_FROM_MS = 1_800_000;
 export const THRESHOLDS_IN_WORDS =
   'threads, processes, descriptors, shared mappings, active resources: as at the start; memory: at most 25 % more in all, and not more than 20 % with more than 2 % a part (undici)';
 
@@ -64,7 +64,7 @@ export function judgeSlope(samples: readonly TimedSample[]): string[] {
 }
 
 /** Least squares over all samples, as a part of their mean an hour. */
-export function slopePerHour(samples: readonly TimedSample[], name: MemoryName): number {
+function slopePerHour(samples: readonly TimedSample[], name: MemoryName): number {
   const meanMs = average(samples.map(({ atMs }) => atMs));
   const mean = average(samples.map(({ resources }) => resources[name]));
   let products = 0;

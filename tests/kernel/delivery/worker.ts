@@ -3,7 +3,7 @@ import { SpillwayError, defineActor, defineProtocol, type ActorDefinition } from
 
 const job = { properties: { id: { type: 'uint32' }, how: { enum: ['answer', 'wait', 'refuse', 'throw', 'reject', 'answerWrongly', 'release'] } } } as const;
 
-export const workerProtocol = defineProtocol('worker', {
+const workerProtocol = defineProtocol('worker', {
   job: { request: job, reply: { properties: { id: { type: 'uint32' }, life: { type: 'uint32' }, redeliveries: { type: 'uint32' } } } },
   note: { request: job },
   urgent: { lane: 'control', request: job, reply: { properties: {} } },

@@ -15,7 +15,7 @@ type Flags = Partial<SupervisorFlags>;
 export const ask = { deadlineMs: 20_000 };
 /** Longer than any test takes. */
 export const NEVER_MS = 600_000;
-export const AT_ONCE = { minMs: 1, maxMs: 1, jitter: 0 } as const;
+const AT_ONCE = { minMs: 1, maxMs: 1, jitter: 0 } as const;
 const WORKER_MODULE = new URL('./actors/worker.ts', import.meta.url).href;
 /** What most cases of OTP give: more than two restarts within an hour are too many. */
 const OTP_FLAGS: Flags = { intensity: 2, periodMs: 3_600_000, backoff: AT_ONCE };

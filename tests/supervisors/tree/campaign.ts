@@ -20,7 +20,7 @@ export interface Verdict {
 }
 
 /** As many supervisors as make about 500 actors, with six children each. */
-export const SUPERVISORS = 83;
+const SUPERVISORS = 83;
 /** Runs that the search for a shorter sequence may take. */
 const MOST_RUNS = 400;
 

@@ -10,7 +10,7 @@ export interface Shape {
   readonly supervisors: readonly string[];
 }
 
-export const BREADTH = 6;
+const BREADTH = 6;
 /** Of one kind, which a supervisor with simple_one_for_one may have. */
 const DYNAMIC = 6;
 /** The root takes more than others, or the tree would be a new one every now and then. */
