@@ -11,6 +11,8 @@ export interface Sup {
   readonly template: AnyChildSpec | undefined;
   /** What it starts with. */
   readonly specs: readonly AnyChildSpec[];
+  /** How many of these have begun their first start. */
+  begun: number;
   /** From left to right. */
   kids: Kid[];
   /** When the failures were that count against its intensity. */
@@ -63,7 +65,7 @@ export interface Kid {
 
 export function newSup(path: string, kid: Kid | undefined, flags: SupervisorFlags, specs: readonly AnyChildSpec[]): Sup {
   const isDynamic = flags.strategy === 'simple_one_for_one';
-  return { path, kid, flags, template: isDynamic ? specs[0] : undefined, specs: isDynamic ? [] : specs, kids: [], failuresMs: [], isStarting: false, isStopping: false, endCode: undefined };
+  return { path, kid, flags, template: isDynamic ? specs[0] : undefined, specs: isDynamic ? [] : specs, begun: 0, kids: [], failuresMs: [], isStarting: false, isStopping: false, endCode: undefined };
 }
 
 export function newKid(spec: AnyChildSpec, parent: Sup): Kid {

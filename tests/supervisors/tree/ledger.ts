@@ -22,6 +22,13 @@ export interface LedgerOptions {
 
 export type Call = 'terminate' | 'remove' | 'restart' | 'delete' | 'start';
 
+/** A call that has not returned. */
+interface Pending {
+  readonly order: number;
+  /** The life of the supervisor that was asked; a later one knows nothing of it. */
+  readonly sup: Sup | undefined;
+}
+
 export class Ledger implements Watcher {
   rootHasEnded = false;
   readonly #options: LedgerOptions;
@@ -29,7 +36,7 @@ export class Ledger implements Watcher {
   /** Calls and failures, each with its number in the order in which they came. */
   #order = 0;
   /** Calls under way by the child's name; both that stop a child are kept as one. */
-  readonly #calls: Record<Exclude<Call, 'remove'>, Map<string, number[]>> = { terminate: new Map(), start: new Map(), restart: new Map(), delete: new Map() };
+  readonly #calls: Record<Exclude<Call, 'remove'>, Map<string, Pending[]>> = { terminate: new Map(), start: new Map(), restart: new Map(), delete: new Map() };
   /** The last failure in a life of a supervisor that restarts siblings together. */
   readonly #failures = new Map<Sup, number>();
 
@@ -42,7 +49,7 @@ export class Ledger implements Watcher {
     const isStop = call === 'terminate' || call === 'remove';
     const calls = this.#calls[isStop ? 'terminate' : call];
     const order = ++this.#order;
-    calls.set(name, [...(calls.get(name) ?? []), order]);
+    calls.set(name, [...(calls.get(name) ?? []), { order, sup: this.#supOf(name) }]);
     const kid = this.#known(name);
     // What is terminated after a sibling has failed does not come back with that one.
     if (isStop && kid?.state === 'restarting' && !kid.hasPlace) this.#left(kid);
@@ -51,17 +58,21 @@ export class Ledger implements Watcher {
       if (kid.state === 'stopped' && !kid.hasPlace) this.#forget(kid);
     }
     return (isDone) => {
-      calls.set(name, calls.get(name)!.filter((other) => other !== order));
+      calls.set(name, calls.get(name)!.filter((other) => other.order !== order));
       if (call === 'delete' && isDone && kid !== undefined) this.#forget(kid);
     };
   }
 
   start(name: string, spec: AnyChildSpec): void {
     const { nowMs } = this.#options.time;
-    const isCalled = this.#isUnderWay('start', name) || this.#isUnderWay('restart', name);
+    const sup = this.#supOf(name);
+    // The first children start from left to right, and no change is made before all of them have.
+    const isFirst = sup !== undefined && sup.isStarting && sup.specs[sup.begun]?.id === spec.id;
+    if (isFirst) sup.begun++;
+    const isCalled = !isFirst && (this.#isUnderWay('start', name) || this.#isUnderWay('restart', name));
     const known = this.#known(name);
     // In a former life of its supervisor.
-    if (known !== undefined && known.parent !== this.#supOf(name)) this.#kids.delete(name);
+    if (known !== undefined && known.parent !== sup) this.#kids.delete(name);
     // A call to start that finds its child has waited for one to delete it.
     if (known?.state === 'stopped' && this.#isUnderWay('delete', name) && this.#isUnderWay('start', name)) this.#forget(known);
     const kid = this.#known(name) ?? this.#add(name, spec, isCalled);
@@ -322,7 +333,8 @@ export class Ledger implements Watcher {
   }
 
   #ordersOf(call: Exclude<Call, 'remove'>, name: string): readonly number[] {
-    return this.#calls[call].get(name) ?? [];
+    const sup = this.#supOf(name);
+    return (this.#calls[call].get(name) ?? []).filter((other) => other.sup === sup).map(({ order }) => order);
   }
 
   #isUnderWay(call: Exclude<Call, 'remove'>, name: string): boolean {
