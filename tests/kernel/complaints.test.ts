@@ -219,14 +219,14 @@ describe('the life of workers', () => {
     const small = await createSystem({ logLevel: 'error', maxThreads: 4 });
     try {
       let before = 0;
-      for (let life = 0; life < 20; life++) {
+      for (let life = 0; life < 30; life++) {
         const actor = await small.spawn({ id: 'one', start: { module, export: 'everyday' } }, everydayProtocol);
         await actor.ask('echo', { number: life }, ask);
         await small.terminate('one');
-        // The first lives fill caches.
+        // The first lives fill caches, and once in a while the process takes a step of some tens of megabytes.
         if (life === 9) before = process.memoryUsage().rss;
       }
-      const perLife = (process.memoryUsage().rss - before) / 10;
+      const perLife = (process.memoryUsage().rss - before) / 20;
       expect(perLife).toBeLessThan(2 ** 20 * 4);
     } finally {
       await small.close();
