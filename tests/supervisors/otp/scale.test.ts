@@ -31,7 +31,8 @@ test('scale_start_stop_many_children: a hundred thousand permanent children star
 
 describe('what children were started with', () => {
   const STRATEGIES: readonly Strategy[] = ['one_for_all', 'one_for_one', 'rest_for_one', 'simple_one_for_one'];
-  const CHILDREN = 100;
+  /** Many, so that what else the thread lets go meanwhile, some hundreds of kilobytes, decides nothing. */
+  const CHILDREN = 250;
   const load = 'x'.repeat(20_000);
 
   let suite: Suite;
@@ -58,7 +59,7 @@ describe('what children were started with', () => {
     // The first children of all bring code with them that stays.
     await growthBytes(strategy, 'permanent');
     const kept = [await growthBytes(strategy, 'permanent'), await growthBytes(strategy, 'transient')];
-    for (const bytes of kept) expect(bytes).toBeGreaterThan(0.8 * CHILDREN * load.length);
-    expect(await growthBytes(strategy, 'temporary')).toBeLessThan(0.4 * CHILDREN * load.length);
+    for (const bytes of kept) expect(bytes).toBeGreaterThan(0.7 * CHILDREN * load.length);
+    expect(await growthBytes(strategy, 'temporary')).toBeLessThan(0.3 * CHILDREN * load.length);
   });
 });
