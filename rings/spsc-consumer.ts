@@ -165,8 +165,8 @@ export class SpscConsumer extends SpscEnd implements ReleasingConsumer {
 
   #checkUsable(): void {
     this.#checkIdle();
-    // Plain: it says no more than that a successor was there a moment ago; see attachment.ts.
-    if (this.words[layout.CONSUMER_OWNER_WORD] !== this.incarnation) throw superseded('consumer', this.incarnation);
+    // It says no more than that a successor was there a moment ago; see attachment.ts.
+    if (Atomics.load(this.words, layout.CONSUMER_OWNER_WORD) !== this.incarnation) throw superseded('consumer', this.incarnation);
   }
 
   /** A position that lies between HEAD and TAIL, as this end keeps it. */

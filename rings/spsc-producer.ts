@@ -106,7 +106,7 @@ export class SpscProducer extends SpscEnd implements RingProducer {
     // A batch into which nothing was laid.
     if (this.#claimRecords === 0) return;
     const end = this.#claimEnd;
-    if (this.words[layout.PRODUCER_OWNER_WORD] !== this.incarnation) throw superseded('producer', this.incarnation);
+    if (Atomics.load(this.words, layout.PRODUCER_OWNER_WORD) !== this.incarnation) throw superseded('producer', this.incarnation);
     // The head copy may lag, so this level is an estimate from above, and good enough where it changes nothing.
     if (!this.#marks.areQuietAt((end - this.#headCache) >>> 0)) {
       this.#headCache = Atomics.load(this.words, layout.HEAD_WORD);
@@ -135,8 +135,8 @@ export class SpscProducer extends SpscEnd implements RingProducer {
   /** Finds `bytes` of contiguous room, with padding before the wrap where needed; returns their place or a refusal. */
   #reserve(bytes: number): number {
     if (Atomics.load(this.words, layout.CLOSED_WORD) === 1) return CLOSED;
-    // Plain, on the line that was just read: it says no more than that a successor was there a moment ago.
-    if (this.words[layout.PRODUCER_OWNER_WORD] !== this.incarnation) return CLOSED;
+    // On the line that was just read. It says no more than that a successor was there a moment ago.
+    if (Atomics.load(this.words, layout.PRODUCER_OWNER_WORD) !== this.incarnation) return CLOSED;
     if (this.#needsConsumer && this.consumerIncarnation === 0) return NOT_CONNECTED;
     const place = this.#tail & this.mask;
     const toEnd = this.capacityBytes - place;
