@@ -9,6 +9,7 @@ export { MAX_THREADS, formatAddress, threadOf } from './address.ts';
 export type { Address } from './address.ts';
 export { Application } from './application.ts';
 export type { ApplicationOptions } from './application.ts';
+export { cacheFolder } from './cache-folder.ts';
 export { systemClock } from './clock.ts';
 export type { Clock } from './clock.ts';
 export { loadConfig } from './config.ts';

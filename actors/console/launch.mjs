@@ -40,7 +40,7 @@ function actorsWanted() {
   return Math.min(32, Math.max(1, Number(given) || availableParallelism()));
 }
 
-/** As `cacheFolder` in ../inference/model-source.ts, which is not loaded yet. */
+/** As kernel/cache-folder.ts, which is not loaded yet. */
 function cacheFolder() {
   const { SPILLWAY_CACHE_DIR, XDG_CACHE_HOME } = process.env;
   return SPILLWAY_CACHE_DIR || join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'spillway');

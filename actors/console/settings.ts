@@ -1,8 +1,7 @@
 /** The settings that all commands share, from flags, environment, file and defaults. */
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
-import { LOG_THRESHOLDS, SpillwayError, loadConfig, type LogThreshold } from '../../kernel/index.ts';
-import { cacheFolder } from '../inference/index.ts';
+import { LOG_THRESHOLDS, cacheFolder, SpillwayError, loadConfig, type LogThreshold } from '../../kernel/index.ts';
 
 const SETTINGS_SCHEMA = {
   optionalProperties: {

@@ -10,5 +10,4 @@ export { inferenceProtocol } from './messages.ts';
 export type { InferenceSpec } from './messages.ts';
 export { chooseModel } from './model-choice.ts';
 export type { CheckedModel } from './model-choice.ts';
-export { cacheFolder } from './model-source.ts';
 export { inferenceSpec } from './spec.ts';

@@ -3,7 +3,8 @@
  * synthesized, its header checked, its hash known.
  */
 import { checkGgufHeader, hashModel } from './gguf/header.ts';
-import { cacheFolder, resolveModel, type ModelSourceOptions } from './model-source.ts';
+import { cacheFolder } from '../../kernel/index.ts';
+import { resolveModel, type ModelSourceOptions } from './model-source.ts';
 
 /** A model file that has passed the header check. Plain data: it travels in a child spec. */
 export interface CheckedModel {

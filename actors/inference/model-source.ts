@@ -6,9 +6,8 @@
  * the folder, progress, cancelling, and errors that say what to do.
  */
 import { existsSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { SpillwayError } from '../../kernel/index.ts';
+import { cacheFolder, SpillwayError } from '../../kernel/index.ts';
 
 const URI_PREFIX = 'hf:';
 const HUB = 'https://huggingface.co/';
@@ -90,23 +89,6 @@ async function probe(endpoint: string, signal: AbortSignal | undefined): Promise
 /** The same variables, in the same order, as node-llama-cpp and llama.cpp. */
 function defaultEndpoint(): string {
   return [process.env['MODEL_ENDPOINT'], process.env['HF_ENDPOINT']].find((url) => url !== undefined && URL.canParse(url)) ?? HUB;
-}
-
-/**
- * The user's cache folder for Spillway: `SPILLWAY_CACHE_DIR`, else `XDG_CACHE_HOME/spillway`, else the
- * platform's usual place. It is not created here.
- */
-export function cacheFolder(env: NodeJS.ProcessEnv = process.env, platform: NodeJS.Platform = process.platform): string {
-  if (isSet(env['SPILLWAY_CACHE_DIR'])) return resolve(env['SPILLWAY_CACHE_DIR']);
-  if (isSet(env['XDG_CACHE_HOME'])) return join(env['XDG_CACHE_HOME'], 'spillway');
-  if (platform === 'darwin') return join(homedir(), 'Library', 'Caches', 'spillway');
-  if (platform === 'win32') return join(isSet(env['LOCALAPPDATA']) ? env['LOCALAPPDATA'] : join(homedir(), 'AppData', 'Local'), 'spillway', 'Cache');
-  return join(homedir(), '.cache', 'spillway');
-}
-
-/** An empty variable counts as unset, as the XDG base directory specification asks. */
-function isSet(value: string | undefined): value is string {
-  return value !== undefined && value !== '';
 }
 
 function existingPath(source: string): string {

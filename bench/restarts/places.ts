@@ -12,7 +12,7 @@ const PLACES: Partial<Record<Way, Omit<WitnessTask, 'rounds'>>> = {
   'light actor': { module: moduleOf('nursery'), export: 'nursery', pauseMs: PAUSE_MS, thread: {} },
   'thread, standby': { module: moduleOf('victim'), export: 'victim', pauseMs: PAUSE_MS, thread: { standby: 1 } },
   thread: { module: moduleOf('victim'), export: 'victim', pauseMs: PAUSE_MS, thread: {} },
-  'thread, compile cache': { module: moduleOf('victim'), export: 'victim', pauseMs: PAUSE_MS, thread: {} },
+  'thread, nothing compiled': { module: moduleOf('victim'), export: 'victim', pauseMs: PAUSE_MS, thread: {} },
   process: { module: moduleOf('victim'), export: 'victim', pauseMs: PAUSE_MS, thread: { process: {} } },
 };
 

@@ -4,7 +4,7 @@ export const WAYS = [
   'light actor',
   'thread, standby',
   'thread',
-  'thread, compile cache',
+  'thread, nothing compiled',
   'process',
   'Erlang process',
   'piscina',

@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { cacheFolder, resolveModel } from '../../actors/inference/model-source.ts';
+import { resolveModel } from '../../actors/inference/model-source.ts';
+import { cacheFolder } from '../../kernel/index.ts';
 import { writeTinyBert } from './tiny-bert.ts';
 
 const FILE_URI = 'hf:somebody/tiny/model.gguf';
