@@ -195,7 +195,7 @@ export class Stage {
   async #breaches(missing: number, recovered: number): Promise<string[]> {
     for (let waitedMs = 0; ; waitedMs += LOOK_MS) {
       const inspection = this.system.inspect();
-      const breaches = [...lawBreaches(inspection), ...unexplained(inspection, this.#thread, missing, recovered)];
+      const breaches = [...lawBreaches(inspection), ...unexplained(inspection, this.#thread, missing, recovered, this.#run.placement === 'process' ? 1 : 0)];
       if (breaches.length === 0 || waitedMs >= SETTLE_MS) return breaches;
       await pause(LOOK_MS);
     }
