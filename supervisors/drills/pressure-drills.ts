@@ -66,7 +66,8 @@ export const ringFullDrill = pressureDrill({
 });
 
 const LINES = 20_000;
-const BURST = 1_000;
+/** Far more than the lane takes, also while it is emptied. */
+const BURST = 5_000;
 
 export const telemetryFloodDrill = pressureDrill({
   name: 'telemetry-flood',
