@@ -26,7 +26,7 @@ const ENDS_UNHANDLED: readonly ThreadCounter[] = [...new Set<ThreadCounter>([...
  * @param thread where the subject lives, and nobody else who loses messages
  * @param missing messages that were taken and whose effect is nowhere
  * @param recovered messages that nobody was told of as handled, and that were
- * @param uncounted telemetry that a process which was killed hard may have had in its hands without having said so
+ * @param uncounted telemetry that a process which was killed hard may have taken without having said so
  * @returns a sentence, if it does not add up
  */
 export function unexplained({ threads }: Inspection, thread: number, missing: number, recovered: number, uncounted = 0): string[] {

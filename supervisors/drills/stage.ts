@@ -45,6 +45,8 @@ interface Furniture {
 /** Placements whose thread shows the life of the subject and of nobody else. */
 const OWN_THREAD: ReadonlySet<Placement> = new Set(['thread', 'process']);
 const ASK_MS = 20_000;
+/** Telemetry that a process may have taken since it last showed its counts, at the moment when it is killed. */
+const UNSAID_LINES = 16;
 const CLOSE_MS = 5_000;
 /** Acknowledgements of each lane before anything is broken. */
 const STEADY = 10;
@@ -195,7 +197,7 @@ export class Stage {
   async #breaches(missing: number, recovered: number): Promise<string[]> {
     for (let waitedMs = 0; ; waitedMs += LOOK_MS) {
       const inspection = this.system.inspect();
-      const breaches = [...lawBreaches(inspection), ...unexplained(inspection, this.#thread, missing, recovered, this.#run.placement === 'process' ? 1 : 0)];
+      const breaches = [...lawBreaches(inspection), ...unexplained(inspection, this.#thread, missing, recovered, this.#run.placement === 'process' ? UNSAID_LINES : 0)];
       if (breaches.length === 0 || waitedMs >= SETTLE_MS) return breaches;
       await pause(LOOK_MS);
     }
