@@ -45,8 +45,11 @@ interface Furniture {
 /** Placements whose thread shows the life of the subject and of nobody else. */
 const OWN_THREAD: ReadonlySet<Placement> = new Set(['thread', 'process']);
 const ASK_MS = 20_000;
-/** Telemetry that a process may have taken since it last showed its counts, at the moment when it is killed. */
-const UNSAID_LINES = 16;
+/**
+ * Handlers of a process between two writes to its socket. What they sent ends with a process that is killed, though the
+ * messages were handled and are counted so.
+ */
+const UNSENT_HANDLERS = 32;
 const CLOSE_MS = 5_000;
 /** Acknowledgements of each lane before anything is broken. */
 const STEADY = 10;
@@ -197,7 +200,7 @@ export class Stage {
   async #breaches(missing: number, recovered: number): Promise<string[]> {
     for (let waitedMs = 0; ; waitedMs += LOOK_MS) {
       const inspection = this.system.inspect();
-      const breaches = [...lawBreaches(inspection), ...unexplained(inspection, this.#thread, missing, recovered, this.#run.placement === 'process' ? UNSAID_LINES : 0)];
+      const breaches = [...lawBreaches(inspection), ...unexplained(inspection, this.#thread, missing, recovered, this.#run.placement === 'process' ? UNSENT_HANDLERS : 0)];
       if (breaches.length === 0 || waitedMs >= SETTLE_MS) return breaches;
       await pause(LOOK_MS);
     }
