@@ -8,6 +8,7 @@ const TOP_LEVEL: ReadonlySet<string> = new Set([
   'docs',
   '.ci',
   '.gitignore',
+  '.npmrc',
   '.oxlintrc.json',
   'package.json',
   'package-lock.json',
