@@ -23,7 +23,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ensureLexicalModel } from '../actors/inference/lexical/index.ts';
-import { llamaBackend } from '../actors/inference/llama-backend.ts';
+import { llamaBackend } from '../actors/inference/llama/llama-backend.ts';
 
 export interface KnownItemOptions {
   readonly print: (line: string) => void;

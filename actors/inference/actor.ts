@@ -2,26 +2,23 @@
  * An inference actor: one thread, one model, its native contexts.
  *
  * A batch is the unit of dispatch: it handles one at a time, asks before every text whether that text
- * is still wanted, and answers with one block of vectors. The model is loaded with the first message,
- * or in `start` if `load` says so. It ends in order only: `stop` waits for the call in flight, because a
- * thread that is left during a native call takes the process with it.
+ * is still wanted, and answers with one block of vectors. An urgent one comes by the control lane, past the
+ * batch in hand, and goes before its texts. The model is loaded with the first message, or in `start` if
+ * `load` says so. It ends in order only: `stop` waits for the call in flight, because a thread that is left
+ * during a native call takes the process with it.
  */
-import { defineActor } from '../../kernel/index.ts';
-import type { EmbeddingBackend, TruncatePolicy } from './backend.ts';
+import { SpillwayError, defineActor, type MessageContext } from '../../kernel/index.ts';
+import type { BackendOptions, BackendProvider, EmbedControl, EmbedResult, EmbeddingBackend, ModelBackend, RankingBackend, SpanBackend, TruncatePolicy } from './backend.ts';
 import { inferenceProtocol, type InferenceSpec } from './messages.ts';
 import { chooseModel, type CheckedModel } from './model-choice.ts';
 
-export interface InferenceArgs {
+export interface InferenceArgs extends Pick<BackendOptions, 'truncate' | 'pooling' | 'tokensMax' | 'textBytesMax'> {
   /** A model that was chosen before, or what to choose it by, on this actor's own thread. */
   readonly model: CheckedModel | ModelQuery;
+  /** What the model is for. Default: embed. */
+  readonly purpose?: 'embed' | 'rank';
   /** When the model is loaded. Default: first_use. */
   readonly load?: 'start' | 'first_use';
-  readonly truncate?: TruncatePolicy;
-  /**
-   * Tokens that a text may have even if the model takes more. llama.cpp keeps as much memory as the longest
-   * text so far took, and for each token a value for every word of the vocabulary. Default: 2,048.
-   */
-  readonly tokensMax?: number;
 }
 
 export interface ModelQuery {
@@ -33,38 +30,50 @@ export interface ModelQuery {
 export const inference = defineActor<InferenceSpec, InferenceArgs>({
   protocol: inferenceProtocol,
   counters: ['texts', 'tokens', 'truncated'],
-  async start(context, { model, load, truncate, tokensMax }) {
-    let loading: Promise<EmbeddingBackend> | undefined;
-    const backend = (): Promise<EmbeddingBackend> => (loading ??= open());
-    const open = async (): Promise<EmbeddingBackend> => {
-      const { path, sha256, builtIn } = 'sha256' in model ? model : await chooseModel(model.source, cacheOf(model));
-      // With the first use, like the model: a run that finds nothing to embed needs neither.
-      const { llamaBackend } = await import('./llama-backend.ts');
-      return llamaBackend.load(path, {
-        sha256,
+  async start(context, { model, purpose = 'embed', load, ...options }) {
+    let loading: Promise<ModelBackend> | undefined;
+    const backend = (): Promise<ModelBackend> => (loading ??= open());
+    const open = async (): Promise<ModelBackend> => {
+      const checked = 'sha256' in model ? model : await chooseModel(model.source, cacheOf(model));
+      const provider = await providerOf(checked);
+      const backendOptions: BackendOptions = {
+        ...options,
+        sha256: checked.sha256,
         nowMs: () => context.clock.monotonicMs(),
         log: (line) => context.log.warn('native', { line }),
-        // With its single head, flash attention is the faster route at every length.
-        ...(builtIn ? { flashAttentionTokensMin: 0 } : {}),
-        ...(truncate === undefined ? {} : { truncate }),
-        ...(tokensMax === undefined ? {} : { tokensMax }),
-      });
+      };
+      if (purpose === 'embed') return provider.load(checked.path, backendOptions);
+      if (provider.loadRanking === undefined) throw incapable(checked.name, 'rank');
+      return provider.loadRanking(checked.path, backendOptions);
     };
     if (load === 'start') await backend();
+    const counted = ({ vectors, dimensions, outcomes }: EmbedResult, { model: { sha256 } }: ModelBackend) => {
+      context.counters.add('texts', outcomes.length);
+      context.counters.add('tokens', outcomes.reduce((sum, { tokens }) => sum + tokens, 0));
+      context.counters.add('truncated', outcomes.filter(({ truncated }) => truncated).length);
+      return { vectors, dimensions, sha256, outcomes: [...outcomes] };
+    };
+    const embed = async (texts: readonly string[], control: EmbedControl) => {
+      const loaded = embedding(await backend());
+      return counted(await loaded.embed(texts.map(composed), control), loaded);
+    };
     return {
       handlers: {
-        async embed({ texts }, message) {
-          const { vectors, dimensions, outcomes, truncatedCount } = await (
-            await backend()
-          ).embed(texts.map(composed), { cancelled: () => message.cancelled, deadlineMs: message.deadlineMs });
-          context.counters.add('texts', outcomes.length);
-          context.counters.add('tokens', outcomes.reduce((sum, { tokens }) => sum + tokens, 0));
-          context.counters.add('truncated', truncatedCount);
-          return { vectors, dimensions, outcomes: [...outcomes] };
+        embed: ({ texts, truncate }, message) => embed(texts, controlOf(message, truncate)),
+        embedUrgent: ({ texts, truncate }, message) => embed(texts, { ...controlOf(message, truncate), urgent: true }),
+        async embedSpans({ text, starts, ends }, message) {
+          const loaded = spanning(await backend());
+          const spans = starts.map((start, index) => ({ start, end: ends[index] ?? start }));
+          return counted(await loaded.embedSpans(text, spans, controlOf(message)), loaded);
+        },
+        async rank({ query, documents }, message) {
+          const { scores, outcomes } = await ranking(await backend()).rank(composed(query), documents.map(composed), controlOf(message));
+          return { scores, outcomes: [...outcomes] };
         },
         async load() {
-          const { name, sha256, dimensions, tokensMax } = (await backend()).model;
-          return { name, sha256, dimensions, tokensMax };
+          const { id, model: { name, sha256, dimensions, tokensMax }, capabilities } = await backend();
+          const { spans, rank, fusedTextsMax, fusedTokensMax } = capabilities;
+          return { backend: id, name, sha256, dimensions, tokensMax, spans, rank, fusedTextsMax, fusedTokensMax };
         },
       },
       async stop() {
@@ -75,6 +84,38 @@ export const inference = defineActor<InferenceSpec, InferenceArgs>({
     };
   },
 });
+
+/** With the first use, like the model: a run that finds nothing to embed needs no native library. */
+async function providerOf({ backend, builtIn }: CheckedModel): Promise<BackendProvider> {
+  if (backend === 'onnx') throw new SpillwayError('backend_unavailable', 'there is no such backend');
+  const { llamaBackend } = await import('./llama/llama-backend.ts');
+  if (!builtIn) return llamaBackend;
+  // With its single head, flash attention is the faster route at every length.
+  return { ...llamaBackend, load: (path, options) => llamaBackend.load(path, { ...options, flashAttentionTokensMin: 0 }) };
+}
+
+function controlOf(message: MessageContext, truncate?: TruncatePolicy): EmbedControl {
+  return { cancelled: () => message.cancelled, deadlineMs: message.deadlineMs, ...(truncate === undefined ? {} : { truncate }) };
+}
+
+function embedding(backend: ModelBackend): EmbeddingBackend {
+  if (!backend.capabilities.embed) throw incapable(backend.model.name, 'embed');
+  return backend as EmbeddingBackend;
+}
+
+function spanning(backend: ModelBackend): SpanBackend {
+  if (!backend.capabilities.spans) throw incapable(backend.model.name, 'embed spans of');
+  return backend as SpanBackend;
+}
+
+function ranking(backend: ModelBackend): RankingBackend {
+  if (!backend.capabilities.rank) throw incapable(backend.model.name, 'rank');
+  return backend as RankingBackend;
+}
+
+function incapable(name: string, deed: string): SpillwayError {
+  return new SpillwayError('model_unsupported', `model ${name}: it cannot ${deed} text as it was loaded here; choose a model made for that`);
+}
 
 function cacheOf({ cacheDir }: ModelQuery): { cacheDir?: string } {
   return cacheDir === undefined ? {} : { cacheDir };

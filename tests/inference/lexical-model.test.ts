@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { EmbeddingBackend } from '../../actors/inference/backend.ts';
 import { LEXICAL_MODEL_NAME, ensureLexicalModel } from '../../actors/inference/lexical/index.ts';
 import { buildVocabulary } from '../../actors/inference/lexical/vocabulary.ts';
-import { llamaBackend } from '../../actors/inference/llama-backend.ts';
+import { llamaBackend } from '../../actors/inference/llama/llama-backend.ts';
 
 let cacheFolder: string;
 let modelPath: string;

@@ -1,6 +1,6 @@
 /** A thread that loads a model, embeds, closes and leaves: the whole life of an inference actor's native part. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { llamaBackend } from '../../actors/inference/llama-backend.ts';
+import { llamaBackend } from '../../actors/inference/llama/llama-backend.ts';
 
 const { path, texts, rounds } = workerData as { path: string; texts: string[]; rounds: number };
 const backend = await llamaBackend.load(path);

@@ -15,14 +15,14 @@
  */
 import assert from 'node:assert';
 import { getLlama, type Llama, type LlamaEmbeddingContext, type Token } from 'node-llama-cpp';
-import { SpillwayError } from '../../kernel/index.ts';
+import { SpillwayError } from '../../../kernel/index.ts';
 import type {
-  BackendCapabilities, BackendOptions, EmbedControl, EmbedResult, EmbeddingBackend, EmbeddingBackendProvider, LoadedModel, TextOutcome, TruncatePolicy,
-} from './backend.ts';
-import { checkGgufHeader, hashModel } from './gguf/header.ts';
+  BackendCapabilities, BackendOptions, EmbedControl, EmbedResult, EmbeddingBackend, BackendProvider, LoadedModel, TextOutcome, TruncatePolicy,
+} from '../backend.ts';
+import { checkGgufHeader, hashModel } from '../gguf/header.ts';
 import { planRoutes, type LoadedRoute, type Route } from './llama-route.ts';
 import { NativeLogger } from './native-logger.ts';
-import { normalizeInto } from './unit-vector.ts';
+import { normalizeInto } from '../unit-vector.ts';
 
 /** Texts with fewer tokens go to the context without flash attention: llama.cpp's tiled kernel takes over at 64. */
 export const FLASH_ATTENTION_TOKENS_MIN = 64;
@@ -39,7 +39,7 @@ export interface LlamaBackendOptions extends BackendOptions {
   readonly preloadAll?: boolean;
 }
 
-interface LlamaProvider extends EmbeddingBackendProvider {
+interface LlamaProvider extends BackendProvider {
   load(modelPath: string, options?: LlamaBackendOptions): Promise<EmbeddingBackend>;
 }
 
@@ -109,7 +109,7 @@ const UNTOUCHED: TextOutcome = { status: 'cancelled', tokens: 0, truncated: fals
 class LlamaBackend implements EmbeddingBackend {
   readonly id = 'llama';
   readonly model: LoadedModel;
-  readonly capabilities: BackendCapabilities = { embed: true, rank: false, generate: false, fusedTextsMax: 1, interruptible: false };
+  readonly capabilities: BackendCapabilities = { embed: true, spans: false, rank: false, generate: false, fusedTextsMax: 1, fusedTokensMax: 1, interruptible: false };
   readonly #llama: Llama;
   readonly #routes: readonly Route[];
   /** The route that is always open, which also tokenizes. */
@@ -177,8 +177,7 @@ class LlamaBackend implements EmbeddingBackend {
       previous = current;
     }
     await previous;
-    const truncatedCount = outcomes.filter((outcome) => outcome.truncated).length;
-    return { vectors, dimensions, outcomes, truncatedCount };
+    return { vectors, dimensions, outcomes };
   }
 
   async #embedOne({ index, tokens, length, tokenCount, truncated }: Prepared, vectors: Float32Array): Promise<TextOutcome> {

@@ -6,7 +6,7 @@
  * and once without it; the weights are mapped files, which the operating system shares.
  */
 import type { Llama, LlamaEmbeddingContext, LlamaModel } from 'node-llama-cpp';
-import { SpillwayError } from '../../kernel/index.ts';
+import { SpillwayError } from '../../../kernel/index.ts';
 import type { NativeLogger } from './native-logger.ts';
 
 /** What the routes of one model have in common. */
