@@ -42,6 +42,7 @@ export { DELIVERY_GUARANTEES, RESTART_POLICIES, completeDelivery } from './deliv
 export type { DeliveryGuarantee, DeliverySpec, RestartPolicy } from './delivery.ts';
 export { completeProcess } from './process/process-check.ts';
 export type { CompleteProcessSpec, ProcessSpec } from './process/process-spec.ts';
+export { sandboxLacks } from './sandbox/sandbox-lacks.ts';
 export { describedMessages } from './remains.ts';
 export type { DescribeMessage, LaneRemains, LastMessage, ThreadRemains } from './remains.ts';
 export { ADMISSION_REASONS, Admission } from './flow/admission.ts';

@@ -1,7 +1,7 @@
 /** `spillway search`: the chunks of an index nearest to a query. */
 import { isAbsolute } from 'node:path';
 import { SpillwayError } from '../../kernel/index.ts';
-import { chooseModel } from '../inference/index.ts';
+import { BUILT_IN_NAME, chooseModel } from '../inference/index.ts';
 import type { IndexStatus } from '../storage/index.ts';
 import { EXIT_DONE } from './exit-codes.ts';
 import { PIPELINE_SPECS, spawnEmbedder, spawnStorage, textTokensMax, withSystem } from './pipeline.ts';
@@ -55,6 +55,6 @@ export function searchCommand(command: SearchCommand): Promise<number> {
 }
 
 /** Where the model that made an index is found: its name there says so, unless it is the built-in one's title. */
-function sourceOf(modelName: string): string | undefined {
-  return modelName.startsWith('hf:') || isAbsolute(modelName) ? modelName : undefined;
+function sourceOf(modelName: string): string {
+  return modelName.startsWith('hf:') || isAbsolute(modelName) ? modelName : BUILT_IN_NAME;
 }

@@ -1,138 +1,237 @@
 /**
- * The application's own way to embed: supervised inference actors behind one call, which never blocks
- * the thread it is called on.
+ * The application's own way to embed: a model, or several that give equal vectors, behind one call that never blocks
+ * the thread it is made on.
+ *
+ * Texts go to the scheduler of a loaded model in pieces, so that a call of any size holds a bounded number of them
+ * there, and its results come back in the order of its texts.
  */
-import { availableParallelism } from 'node:os';
 import { SpillwayError } from '../../kernel/index.ts';
-import type { System } from '../../supervisors/index.ts';
-import type { InferenceArgs } from './actor.ts';
-import { BATCH_UNITS_MAX, EmbedderPool, TEXT_UNITS_MAX, batchTextsMax } from './embedder-pool.ts';
-import { inferenceProtocol } from './messages.ts';
-import { inferenceSpec } from './spec.ts';
+import type { TextSpan } from './backend.ts';
+import { DEADLINE_MS_DEFAULT, checkOptions, refusalReason, type EmbedOptions, type Embedded } from './embed-options.ts';
+import type { BreakerSpec } from './hosting/circuit-breaker.ts';
+import type { LoadedModel, ModelInfo } from './hosting/loaded-model.ts';
+import type { ModelSource } from './hosting/model-source.ts';
+import type { ModelSlot, SwapReport } from './hosting/model-slot.ts';
+import { ProviderSession, providersOf, type Provider } from './hosting/provider-session.ts';
+import { orderedWindow } from './ordered-window.ts';
+import type { EmbeddedText } from './scheduling/scheduler.ts';
+import { checkDimensions, formed, type OutputFormat, type VectorOf } from './vector-format.ts';
 
-export interface EmbedderOptions {
-  /** A GGUF path or an `hf:` URI. Default: the built-in lexical model. */
-  readonly model?: string;
-  /** Threads, each with a model of its own. Default: cores - 1, at least 1. */
-  readonly actors?: number;
-  /** What becomes of a text longer than the model takes. Default: refuse. */
-  readonly truncate?: 'refuse' | 'right';
-  /** Where the built-in and downloaded models are kept. Default: the user's cache folder. */
-  readonly cacheDir?: string;
-  /** Prefix of the actors' names, if a system has several embedders. Default: embedder. */
-  readonly name?: string;
+/** What is put before a text, as the model was trained for. */
+export interface Prompts {
+  readonly query?: string;
+  readonly document?: string;
 }
 
-/** Texts on their way in one call, in batches for each actor: one in its hands, one in its lane. */
-const BATCHES_PER_ACTOR = 2;
+export interface EmbedderDefaults {
+  readonly prompts?: Prompts;
+  /** When a provider that fails is left alone, if there is another one. */
+  readonly breaker?: BreakerSpec;
+}
+
+/** Texts in one piece of a call. */
+const PIECE_TEXTS = 32;
+/** What one call may have in a scheduler's hands: enough to keep a few actors busy, few enough to be cancelled soon. */
+const WINDOW_TEXTS = 512;
+const WINDOW_UNITS = 4 * 1024 * 1024;
+/** Texts in one array; their vectors have to fit into memory at once. */
+const ARRAY_TEXTS_MAX = 131_072;
+const SPANS_MAX = 4_096;
+
+type Slot = ModelSlot<ModelSource>;
 
 export class Embedder {
-  readonly model: { readonly name: string; readonly sha256: string; readonly dimensions: number; readonly tokensMax: number };
-  readonly #system: System;
-  readonly #ids: readonly string[];
-  readonly #pool: EmbedderPool;
+  readonly #slots: readonly Slot[];
+  readonly #providers: readonly Provider[];
+  readonly #prompts: Prompts;
+  readonly #close: () => Promise<void>;
   #closing: Promise<void> | undefined;
 
-  /** Use `createEmbedder`. */
-  constructor(system: System, ids: readonly string[], pool: EmbedderPool, model: Embedder['model']) {
-    this.#system = system;
-    this.#ids = ids;
-    this.#pool = pool;
-    this.model = model;
+  /** Use `createEmbedder`, or `embedder` of a model host. */
+  constructor(slots: readonly Slot[], { prompts = {}, breaker }: EmbedderDefaults, close: () => Promise<void>) {
+    this.#slots = slots;
+    this.#providers = providersOf(slots, breaker);
+    this.#prompts = prompts;
+    this.#close = close;
+  }
+
+  /** The model that serves at present. @throws SpillwayError `model_unloaded` while none is loaded */
+  get model(): ModelInfo {
+    const info = this.#slots[0]!.current?.info;
+    if (info === undefined) throw new SpillwayError('model_unloaded', 'No model is loaded at present; the next call loads it.');
+    return info;
+  }
+
+  /** What the scheduler of the present model has counted; undefined while none is loaded. */
+  get stats(): LoadedModel['scheduler']['stats'] | undefined {
+    return this.#slots[0]!.current?.scheduler.stats;
   }
 
   /**
-   * One unit-length row of `model.dimensions` values for each text, in order.
-   * @throws SpillwayError `text_refused` naming the first text that cannot be embedded and why
-   *   (`details: { index, status }`), `ask_cancelled`, `actor_stopped` once it is closed, or what the
-   *   last attempt on a batch ended with
+   * One vector for each text, in order. Float32 vectors have length 1. Equal texts may share one; treat it as read-only.
+   *
+   * With an array, all or nothing; with any other iterable, a stream that reads its source only as far as its own
+   * reader takes results, and tells of each text what became of it.
+   * @throws SpillwayError `text_refused` naming the first text of an array that has no vector, and why
+   *   (`details: { index, status }`), `embed_options_invalid`, `dimensions_invalid`, `too_many_texts`, `embed_overloaded`
+   *   (`details.retryAfterMs`), `ask_cancelled`, `actor_stopped` once it is closed, or what the last provider failed with
    */
-  async embed(texts: readonly string[], options: { readonly signal?: AbortSignal } = {}): Promise<Float32Array[]> {
-    const rows: Float32Array[] = Array.from({ length: texts.length });
-    const batches = this.#batches(texts);
-    const worker = async (): Promise<void> => {
-      for (const [start, end] of batches) {
-        this.#assertOpen();
-        const batch = texts.slice(start, end);
-        const { vectors, dimensions, outcomes } = await this.#pool.embed(batch, options.signal);
-        outcomes.forEach(({ status, tokens, limit, reason }, index) => {
-          if (status !== 'ok') throw refusal(start + index, status, tokens, limit, reason);
-          rows[start + index] = vectors.subarray(index * dimensions, (index + 1) * dimensions);
+  embed<Output extends OutputFormat = 'float32'>(texts: readonly string[], options?: EmbedOptions<Output>): Promise<VectorOf[Output][]>;
+  embed<Output extends OutputFormat = 'float32'>(texts: Iterable<string> | AsyncIterable<string>, options?: EmbedOptions<Output>): AsyncGenerator<Embedded<Output>, void, undefined>;
+  embed<Output extends OutputFormat = 'float32'>(
+    texts: Iterable<string> | AsyncIterable<string>,
+    options: EmbedOptions<Output> = {},
+  ): Promise<VectorOf[Output][]> | AsyncGenerator<Embedded<Output>, void, undefined> {
+    return Array.isArray(texts) ? this.#embedArray(texts, options) : this.#embedStream(texts, { priority: 'bulk', ...options });
+  }
+
+  /** Of each text of an array what became of it, in order: a text without a vector does not fail its neighbours. @throws as `embed`, without `text_refused` */
+  async embedSettled<Output extends OutputFormat = 'float32'>(texts: readonly string[], options: EmbedOptions<Output> = {}): Promise<Embedded<Output>[]> {
+    checkArray(texts);
+    const all: Embedded<Output>[] = [];
+    for await (const piece of this.#pieces(texts, options)) all.push(...piece);
+    return all;
+  }
+
+  /**
+   * Vectors of the parts of one text, each in the light of the whole (late chunking). For models of backends that
+   * show the vectors of tokens (`model.spans`).
+   * @param spans in UTF-16 units, `end` exclusive
+   * @throws SpillwayError `spans_invalid`, `model_unsupported`, and as `embed`
+   */
+  async embedSpans<Output extends OutputFormat = 'float32'>(
+    text: string,
+    spans: readonly TextSpan[],
+    options: Pick<EmbedOptions<Output>, 'deadlineMs' | 'signal' | 'dimensions' | 'output'> = {},
+  ): Promise<Embedded<Output>[]> {
+    checkOptions(options, this.#prompts);
+    checkSpans(text, spans);
+    const { deadlineMs = DEADLINE_MS_DEFAULT, signal } = options;
+    const session = this.#session();
+    try {
+      return await session.run(deadlineMs, async (model, leftMs) => {
+        checkDimensions(options.dimensions, model.info.dimensions);
+        const request = { text, starts: spans.map(({ start }) => start), ends: spans.map(({ end }) => end) };
+        const { vectors, dimensions, outcomes } = await model.direct((ref) => ref.ask('embedSpans', request, { deadlineMs: leftMs, ...(signal === undefined ? {} : { signal }) }));
+        return outcomes.map((outcome, index) => {
+          const vector = vectors.subarray(index * dimensions, (index + 1) * dimensions);
+          return embeddedOf({ ...outcome, vector, cached: false }, index, model, options);
         });
-      }
-    };
-    await Promise.all(Array.from({ length: this.#pool.size * BATCHES_PER_ACTOR }, worker));
-    return rows;
+      });
+    } finally {
+      session.close();
+    }
   }
 
-  /**
-   * Stops the embedder's actors; the system goes on. What they have in their lanes is finished, and calls
-   * that have more to send reject.
-   */
+  /** Replaces the model while it is used: what has begun ends with the old one. @throws SpillwayError what loading throws; the old one goes on then */
+  swap(source: Omit<ModelSource, 'purpose'>, drainMs?: number): Promise<SwapReport> {
+    return this.#slots[0]!.swap(source, drainMs);
+  }
+
+  /** Back to the model before the last swap. @throws SpillwayError `rollback_impossible` */
+  rollback(drainMs?: number): Promise<SwapReport> {
+    return this.#slots[0]!.rollback(drainMs);
+  }
+
+  /** Ends its models; the system goes on. What they have in their lanes is finished, and calls that have more to send reject. */
   close(): Promise<void> {
-    this.#closing ??= this.#stopActors();
+    this.#closing ??= this.#close();
     return this.#closing;
   }
 
-  async #stopActors(): Promise<void> {
-    for (const id of this.#ids.toReversed()) await this.#system.terminate(id);
-  }
-
-  #assertOpen(): void {
-    if (this.#system.closing) throw new SpillwayError('system_closed', 'The system is closing or closed.');
-    if (this.#closing !== undefined) throw new SpillwayError('actor_stopped', 'The embedder is closed or closing; make another one with createEmbedder.');
-  }
-
-  /**
-   * Ranges of texts that fit one message; shared by the workers, each of whom takes the next. Towards the
-   * end they get smaller, so that no actor is left with a full batch while the others have nothing.
-   */
-  *#batches(texts: readonly string[]): Generator<[start: number, end: number]> {
-    const most = batchTextsMax(this.model.dimensions);
-    const shares = this.#pool.size * BATCHES_PER_ACTOR;
-    let start = 0;
-    while (start < texts.length) {
-      const textsMax = Math.min(most, Math.ceil((texts.length - start) / shares));
-      let end = start;
-      for (let units = 0; end < texts.length && end - start < textsMax; end++) {
-        const { length } = texts[end]!;
-        if (length > TEXT_UNITS_MAX) throw refusal(end, 'too_many_bytes', 0, TEXT_UNITS_MAX);
-        units += length;
-        if (units > BATCH_UNITS_MAX && end > start) break;
+  async #embedArray<Output extends OutputFormat>(texts: readonly string[], options: EmbedOptions<Output>): Promise<VectorOf[Output][]> {
+    checkArray(texts);
+    const rows: VectorOf[Output][] = [];
+    for await (const piece of this.#pieces(texts, options)) {
+      for (const { index, status, vector, reason } of piece) {
+        if (vector === undefined) throw refused(index, status, reason!);
+        rows.push(vector);
       }
-      yield [start, end];
-      start = end;
+    }
+    return rows;
+  }
+
+  /** Ends with its first error, and what is left of the call is cancelled then. */
+  async *#pieces<Output extends OutputFormat>(texts: readonly string[], options: EmbedOptions<Output>): AsyncGenerator<Embedded<Output>[], void, undefined> {
+    checkOptions(options, this.#prompts);
+    const rest = new AbortController();
+    const signal = options.signal === undefined ? rest.signal : AbortSignal.any([options.signal, rest.signal]);
+    const session = this.#session();
+    try {
+      const starts = Array.from({ length: Math.ceil(texts.length / PIECE_TEXTS) }, (_, piece) => piece * PIECE_TEXTS);
+      yield* orderedWindow(starts, (start) => this.#embedPiece(session, texts.slice(start, start + PIECE_TEXTS), start, { ...options, signal }), {
+        pieces: WINDOW_TEXTS / PIECE_TEXTS,
+        units: WINDOW_UNITS,
+        sizeOf: (start) => texts.slice(start, start + PIECE_TEXTS).reduce((sum, text) => sum + text.length, 0),
+      });
+    } finally {
+      rest.abort();
+      session.close();
     }
   }
+
+  async *#embedStream<Output extends OutputFormat>(texts: Iterable<string> | AsyncIterable<string>, options: EmbedOptions<Output>): AsyncGenerator<Embedded<Output>, void, undefined> {
+    checkOptions(options, this.#prompts);
+    const rest = new AbortController();
+    const signal = options.signal === undefined ? rest.signal : AbortSignal.any([options.signal, rest.signal]);
+    const session = this.#session();
+    try {
+      const one = async (text: string, index: number): Promise<Embedded<Output>> => (await this.#embedPiece(session, [text], index, { ...options, signal }))[0]!;
+      yield* orderedWindow(texts, one, { pieces: WINDOW_TEXTS, units: WINDOW_UNITS, sizeOf: (text) => text.length });
+    } finally {
+      rest.abort();
+      session.close();
+    }
+  }
+
+  async #embedPiece<Output extends OutputFormat>(session: ProviderSession, texts: readonly string[], start: number, options: EmbedOptions<Output>): Promise<Embedded<Output>[]> {
+    const { deadlineMs = DEADLINE_MS_DEFAULT, input, signal } = options;
+    const prompt = input === undefined ? '' : this.#prompts[input]!;
+    // The prompt is part of the text from here on, so it is also part of what a cache knows it by.
+    const prompted = prompt === '' ? texts : texts.map((text) => (text.trim() === '' ? text : prompt + text));
+    const request = { ...options, texts: prompted, ...(signal === undefined ? {} : { signal }) };
+    return session.run(
+      deadlineMs,
+      async (model, leftMs) => {
+        checkDimensions(options.dimensions, model.info.dimensions);
+        // Only the beginning of a call is refused when there is too much; what has begun waits for room.
+        if (start > 0) await model.scheduler.whenRoom(options.priority ?? 'normal', signal);
+        const embedded = await model.scheduler.embed({ ...request, deadlineMs: leftMs });
+        return embedded.map((text, index) => embeddedOf(text, start + index, model, options));
+      },
+      // What no provider can embed is not this one's failure.
+      (embedded) => embedded.some(({ status }) => status === 'failed' || status === 'not_finite' || (status === 'deadline' && signal?.aborted !== true)),
+    );
+  }
+
+  #session(): ProviderSession {
+    if (this.#closing !== undefined) throw new SpillwayError('actor_stopped', 'The embedder is closed or closing; make another one with createEmbedder.');
+    return new ProviderSession(this.#providers);
+  }
 }
 
-/** Spawns the inference actors and waits until they have loaded the model. */
-export async function createEmbedder(system: System, options: EmbedderOptions = {}): Promise<Embedder> {
-  const { name = 'embedder', actors = Math.max(1, availableParallelism() - 1) } = options;
-  if (!Number.isInteger(actors) || actors < 1) throw new RangeError(`actors must be a whole number above zero; got ${actors}.`);
-  const args: InferenceArgs = {
-    model: {
-      ...(options.model === undefined ? {} : { source: options.model }),
-      ...(options.cacheDir === undefined ? {} : { cacheDir: options.cacheDir }),
-    },
-    load: 'start',
-    ...(options.truncate === undefined ? {} : { truncate: options.truncate }),
-  };
-  const ids = Array.from({ length: actors }, (_, index) => `${name}-${index}`);
-  // One after the other: the first may have to download or synthesize what the others then find.
-  const refs = [];
-  for (const id of ids) refs.push(await system.spawn(inferenceSpec(id, args), inferenceProtocol));
-  const model = await refs[0]!.ask('load', {}, { deadlineMs: 10_000 });
-  return new Embedder(system, ids, new EmbedderPool(refs), model);
+function embeddedOf<Output extends OutputFormat>(text: EmbeddedText, index: number, model: LoadedModel, { dimensions, output }: EmbedOptions<Output>): Embedded<Output> {
+  const { status, tokens, truncated, cached } = text;
+  const form = { output: output ?? ('float32' as Output), ...(dimensions === undefined ? {} : { dimensions }) };
+  const vector = status === 'ok' ? formed(text.vector, form) : undefined;
+  return { index, status, vector, tokens, truncated, model: model.info.sha256, cached, ...(status === 'ok' ? {} : { reason: refusalReason(text) }) };
 }
 
-function refusal(index: number, status: string, tokens: number, limit: number | undefined, reason?: string): SpillwayError {
-  const why: Record<string, string> = {
-    empty: 'it is empty or blank; give text to embed',
-    too_long: `it has ${tokens} tokens and the model takes ${limit}; split it, or ask for truncate: 'right'`,
-    too_many_bytes: `it is longer than ${limit}; split it`,
-  };
-  return new SpillwayError('text_refused', `Text ${index} was not embedded: ${why[status] ?? reason ?? status}.`, {
-    details: { index, status },
-  });
+function refused(index: number, status: string, reason: string): SpillwayError {
+  if (status === 'cancelled') return new SpillwayError('ask_cancelled', `The call was cancelled; text ${index} and those behind it were not embedded.`, { details: { index, status } });
+  return new SpillwayError('text_refused', `Text ${index} was not embedded: ${reason}.`, { details: { index, status } });
+}
+
+function checkArray(texts: readonly string[]): void {
+  if (texts.length > ARRAY_TEXTS_MAX) {
+    throw new SpillwayError('too_many_texts', `${texts.length} texts are more than the ${ARRAY_TEXTS_MAX} that one array may have; give an iterable, such as texts.values(), and take the results as they come.`, { details: { texts: texts.length, textsMax: ARRAY_TEXTS_MAX } });
+  }
+}
+
+function checkSpans(text: string, spans: readonly TextSpan[]): void {
+  if (spans.length > SPANS_MAX) throw new SpillwayError('spans_invalid', `${spans.length} spans are more than the ${SPANS_MAX} that one text may have.`);
+  for (const [index, { start, end }] of spans.entries()) {
+    if (Number.isInteger(start) && Number.isInteger(end) && start >= 0 && start < end && end <= text.length) continue;
+    throw new SpillwayError('spans_invalid', `Span ${index} is from ${start} to ${end}; expected whole numbers, 0 <= start < end <= ${text.length}, the length of the text.`, { details: { index } });
+  }
 }

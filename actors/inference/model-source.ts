@@ -33,6 +33,10 @@ export interface ResolvedModel {
   readonly uri: string | undefined;
 }
 
+export function isModelUri(source: string): boolean {
+  return source.startsWith(URI_PREFIX);
+}
+
 /**
  * Resolves `source` to a file. Whether that is a sound model is for `checkGgufHeader` to say.
  *
@@ -40,7 +44,7 @@ export interface ResolvedModel {
  *   or `model_download_cancelled`.
  */
 export async function resolveModel(source: string, options: ModelSourceOptions = {}): Promise<ResolvedModel> {
-  if (!source.startsWith(URI_PREFIX)) return { path: existingPath(source), uri: undefined };
+  if (!isModelUri(source)) return { path: existingPath(source), uri: undefined };
   if (!URI_BODY.test(source.slice(URI_PREFIX.length))) {
     throw new SpillwayError('model_source_invalid', `cannot read ${JSON.stringify(source)} as a model; expected hf:user/repo, hf:user/repo:quant or hf:user/repo/file.gguf`, { details: { source } });
   }

@@ -29,14 +29,11 @@ export interface VectorForm<Output extends OutputFormat> {
 
 /**
  * Checked once for a call, not for each of its vectors.
- * @throws SpillwayError `dimensions_invalid`, `output_invalid`
+ * @throws SpillwayError `dimensions_invalid`
  */
-export function checkForm({ dimensions, output }: VectorForm<OutputFormat>, modelDimensions: number): void {
+export function checkDimensions(dimensions: number | undefined, modelDimensions: number): void {
   if (dimensions !== undefined && !(Number.isInteger(dimensions) && dimensions >= 1 && dimensions <= modelDimensions)) {
     throw new SpillwayError('dimensions_invalid', `dimensions must be a whole number from 1 to ${modelDimensions}, which is what the model has; got ${String(dimensions)}.`, { details: { dimensions, modelDimensions } });
-  }
-  if (!OUTPUT_FORMATS.includes(output)) {
-    throw new SpillwayError('output_invalid', `output must be one of ${OUTPUT_FORMATS.join(', ')}; got ${JSON.stringify(output)}.`, { details: { output } });
   }
 }
 

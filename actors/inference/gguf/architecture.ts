@@ -1,5 +1,5 @@
 /**
- * Holds the metadata of a model against what its architecture needs to embed text.
+ * Holds the metadata of a model against what its architecture needs for the purpose it is loaded for.
  *
  * llama.cpp answers some contradictions with an exception and others by aborting the process
  * (zero heads, zero or thousands of layers, an unknown pooling type). The ranges here are
@@ -18,12 +18,28 @@ const DECODERS: ReadonlySet<string> = new Set([
   'llama', 'llama-embed', 'mistral3', 'qwen2', 'qwen3', 'gemma2', 'gemma3', 'gemma-embedding',
 ]);
 
+/** Decoders that write text: all of one kind of layer, with attention in each, which is what the checks below know. */
+const GENERATORS: ReadonlySet<string> = new Set([
+  'llama', 'llama4', 'mistral3', 'qwen2', 'qwen2moe', 'qwen3', 'qwen3moe', 'gemma', 'gemma2', 'gemma3', 'phi2', 'phi3', 'smollm3', 'granite', 'granitemoe',
+  'olmo2', 'internlm2', 'command-r', 'cohere2', 'gpt-oss', 'glm4', 'exaone4', 'ernie4_5', 'seed_oss', 'gpt2', 'gptneox', 'falcon', 'starcoder2', 'stablelm',
+]);
+/** Models with a head that scores pairs: most encoders may have one, and of the decoders those of Qwen. */
+const RANKERS: ReadonlySet<string> = new Set([...[...ENCODERS].filter((name) => name !== 'eurobert'), 'qwen3']);
+
+/** What a model is loaded for. Each purpose needs other architectures, and only `rank` needs a head. */
+export type ModelPurpose = 'embed' | 'rank' | 'generate';
+const FIT: Readonly<Record<ModelPurpose, { readonly architectures: ReadonlySet<string>; readonly deed: string }>> = {
+  embed: { architectures: new Set([...ENCODERS, ...DECODERS]), deed: 'embeds text' },
+  rank: { architectures: RANKERS, deed: 'ranks texts' },
+  generate: { architectures: GENERATORS, deed: 'generates text' },
+};
+
 /** LLAMA_MAX_LAYERS. */
 const BLOCK_COUNT_MAX = 512;
 const DIMENSIONS_MAX = 65_536;
 const CONTEXT_LENGTH_MAX = 2 ** 24;
 /** `enum llama_pooling_type`. Rank models score pairs; they give no vectors. */
-const POOLING_TYPE = { none: 0, mean: 1, cls: 2, last: 3, rank: 4 } as const;
+export const POOLING_TYPE = { none: 0, mean: 1, cls: 2, last: 3, rank: 4 } as const;
 
 /** The measures of a model, all checked. */
 export interface ModelShape {
@@ -39,13 +55,14 @@ export interface ModelShape {
 }
 
 /** @throws SpillwayError `model_unsupported` or `model_malformed`. */
-export function checkArchitecture(header: GgufHeader): ModelShape {
+export function checkArchitecture(header: GgufHeader, purpose: ModelPurpose): ModelShape {
   const architecture = stringValue(header, 'general.architecture');
   const isEncoder = ENCODERS.has(architecture);
-  if (!isEncoder && !DECODERS.has(architecture)) {
+  const { architectures, deed } = FIT[purpose];
+  if (!architectures.has(architecture)) {
     throw modelError(
       'model_unsupported', header.path,
-      `has the architecture ${JSON.stringify(architecture)}; expected one that embeds text: ${[...ENCODERS, ...DECODERS].join(', ')}`,
+      `has the architecture ${JSON.stringify(architecture)}; expected one that ${deed}: ${[...architectures].join(', ')}`,
     );
   }
   const key = (name: string): string => `${architecture}.${name}`;
@@ -63,17 +80,20 @@ export function checkArchitecture(header: GgufHeader): ModelShape {
   if (keyValueHeads !== undefined && headCount % keyValueHeads !== 0) {
     throw modelError('model_malformed', header.path, `has ${keyValueHeads} key-value heads for ${headCount} heads; expected a divisor`);
   }
-  const epsilonKey = key(isEncoder && !header.metadata.has(key('attention.layer_norm_rms_epsilon')) ? 'attention.layer_norm_epsilon' : 'attention.layer_norm_rms_epsilon');
+  const hasLayerNorm = header.metadata.has(key('attention.layer_norm_epsilon'));
+  const epsilonKey = key(header.metadata.has(key('attention.layer_norm_rms_epsilon')) || !(isEncoder || hasLayerNorm) ? 'attention.layer_norm_rms_epsilon' : 'attention.layer_norm_epsilon');
   const epsilon = header.metadata.get(epsilonKey);
   if (epsilon?.type !== VALUE_TYPE.f32 || !((epsilon.value as number) >= 0) || !Number.isFinite(epsilon.value)) {
     throw modelError('model_malformed', header.path, `has ${describe(epsilon?.value)} as ${epsilonKey}; expected a finite f32 of at least 0`);
   }
-  const poolingType = poolingOf(header, key('pooling_type'), isEncoder);
+  const poolingType = poolingOf(header, key('pooling_type'), isEncoder, purpose);
   return { architecture, isEncoder, blockCount, contextLength, embeddingLength, feedForwardLength, headCount, poolingType };
 }
 
-function poolingOf(header: GgufHeader, key: string, isEncoder: boolean): number | undefined {
+function poolingOf(header: GgufHeader, key: string, isEncoder: boolean, purpose: ModelPurpose): number | undefined {
   const stated = header.metadata.has(key) ? integerWithin(header, key, POOLING_TYPE.none, POOLING_TYPE.rank) : undefined;
+  // Older files of ranking models state another pooling or none; their head is what tells, and the context pools for it.
+  if (purpose !== 'embed') return stated;
   if (stated === POOLING_TYPE.rank) {
     throw modelError('model_unsupported', header.path, `ranks pairs of texts (${key} is ${POOLING_TYPE.rank}); expected a model that embeds`);
   }

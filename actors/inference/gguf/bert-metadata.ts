@@ -9,7 +9,7 @@ import type { BertShape } from './bert-shape.ts';
 import { bool, f32, i32Array, str, strArray, u32, type GgufValue } from './types.ts';
 
 /** `enum llama_pooling_type`. */
-const BERT_POOLING = { mean: 1, cls: 2 } as const;
+const BERT_POOLING = { mean: 1, cls: 2, last: 3, rank: 4 } as const;
 
 const CONTROL_TOKEN = 3;
 const NORMAL_TOKEN = 1;

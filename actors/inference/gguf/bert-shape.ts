@@ -48,3 +48,13 @@ export function bertTensors(shape: BertShape): BertTensor[] {
 function norm(name: string, size: number): BertTensor[] {
   return [{ name: `${name}.weight`, dims: [size] }, { name: `${name}.bias`, dims: [size] }];
 }
+
+/** The head of a model that ranks pairs: an inner layer with tanh, and one value out of it. It comes after `bertTensors`. */
+export function bertRankingHead({ embeddingLength: d }: BertShape): BertTensor[] {
+  return [
+    { name: 'cls.weight', dims: [d, d] },
+    { name: 'cls.bias', dims: [d] },
+    { name: 'cls.output.weight', dims: [d, 1] },
+    { name: 'cls.output.bias', dims: [1] },
+  ];
+}

@@ -10,9 +10,9 @@ import { createReadStream, type Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { checkArchitecture } from './architecture.ts';
+import { checkArchitecture, type ModelPurpose } from './architecture.ts';
 import { modelError, parseGgufHeader } from './parser.ts';
-import { checkTensors } from './tensor-check.ts';
+import { checkRankingHead, checkTensors } from './tensor-check.ts';
 import { checkVocabulary } from './vocabulary.ts';
 
 /** What a sound header says about its model. */
@@ -27,7 +27,7 @@ export interface GgufSummary {
   /** Tokens that the model was trained to take, special tokens included. */
   readonly contextLength: number;
   readonly blockCount: number;
-  /** 0 none, 1 mean, 2 cls, 3 last; `undefined` when the file does not say. */
+  /** 0 none, 1 mean, 2 cls, 3 last, 4 rank; `undefined` when the file does not say. */
   readonly poolingType: number | undefined;
   /** llama.cpp's number for the predominant storage type (7 is Q8_0); `undefined` when the file does not say. */
   readonly fileType: number | undefined;
@@ -44,17 +44,18 @@ export interface ModelIdentity {
 }
 
 /**
- * Checks the header of the model at `path`. Synchronous: tens of milliseconds for a large
- * vocabulary, so call it on a thread that may be busy that long.
+ * Checks the header of the model at `path`, which is to be loaded for `purpose`. Synchronous: tens
+ * of milliseconds for a large vocabulary, so call it on a thread that may be busy that long.
  *
  * @throws SpillwayError `model_missing`, `model_unreadable`, `model_not_gguf`, `model_truncated`,
  *   `model_malformed`, `model_unsupported` or `model_too_complex`, saying what was found and expected.
  */
-export function checkGgufHeader(path: string): GgufSummary {
+export function checkGgufHeader(path: string, purpose: ModelPurpose = 'embed'): GgufSummary {
   const header = parseGgufHeader(path);
-  const shape = checkArchitecture(header);
+  const shape = checkArchitecture(header, purpose);
   const vocabularySize = checkVocabulary(header);
   checkTensors(header, shape, vocabularySize);
+  if (purpose === 'rank') checkRankingHead(header, shape);
   const name = header.metadata.get('general.name')?.value;
   const fileType = header.metadata.get('general.file_type')?.value;
   return {

@@ -49,6 +49,25 @@ function checkBertTensors(header: GgufHeader, shape: ModelShape, vocabularySize:
   }
 }
 
+/**
+ * Holds a model against what ranking asks for: a head that ends in one score. llama.cpp leaves out a head
+ * that is missing and answers with a value of the hidden state instead, without an error.
+ *
+ * @throws SpillwayError `model_malformed` or `model_unsupported`.
+ */
+export function checkRankingHead(header: GgufHeader, { architecture, embeddingLength }: ModelShape): void {
+  // Its head is one layer under the name that is the inner layer of the others.
+  const [name, inner] = architecture === 'jina-bert-v2' ? ['cls.weight'] : ['cls.output.weight', 'cls.weight'];
+  if (!header.tensors.has(name!)) throw modelError('model_unsupported', header.path, `lacks the tensor ${name}; expected a model with a head that ranks`);
+  const labels = header.metadata.get(`${architecture}.classifier.output_labels`)?.value;
+  const outputs = Array.isArray(labels) ? labels.length : 1;
+  // The decoders answer with two, yes and no, of which llama.cpp makes one probability; any other number classifies.
+  const expected = architecture === 'qwen3' ? 2 : 1;
+  if (outputs !== expected) throw modelError('model_unsupported', header.path, `has ${outputs} outputs in its head; expected ${expected}, as models that rank have`);
+  expectShape(header, name!, [embeddingLength, outputs]);
+  if (inner !== undefined && header.tensors.has(inner)) expectShape(header, inner, [embeddingLength, embeddingLength]);
+}
+
 function expectShape(header: GgufHeader, name: string, dims: readonly number[]): void {
   const tensor = header.tensors.get(name);
   const expected = `[${dims.join(', ')}]`;

@@ -57,6 +57,7 @@ export class LoadedModel {
   #leases = 0;
   #isGone = false;
   #onIdle: (() => void) | undefined;
+  #onClosed: (() => void) | undefined;
   #closing: Promise<void> | undefined;
   lastUsedMs: number;
 
@@ -129,6 +130,11 @@ export class LoadedModel {
     };
   }
 
+  /** Calls `onClosed` once its actors have ended by `close`. */
+  onClosed(onClosed: () => void): void {
+    this.#onClosed = onClosed;
+  }
+
   /** Calls one actor past the scheduler, the one with the fewest such calls in hand. */
   async direct<Reply>(call: (ref: ActorRef<InferenceSpec>) => Promise<Reply>): Promise<Reply> {
     const member = this.#members.reduce((least, one) => (one.inFlight < least.inFlight ? one : least));
@@ -141,13 +147,13 @@ export class LoadedModel {
   }
 
   /**
-   * Waits until nobody holds a lease, `drainMs` at the most, then ends the actors. What still waits in the scheduler
-   * then ends with `model_unloaded`.
+   * Waits until nobody holds a lease, `drainMs` at the most, then ends the actors.
+   * @param error what then still waits in the scheduler ends with. Default: `model_unloaded`
    * @returns whether all leases were given back in time
    */
-  async close(drainMs = 0): Promise<boolean> {
+  async close(drainMs = 0, error: SpillwayError = unloaded(this.info)): Promise<boolean> {
     const isDrained = this.#leases === 0 || (drainMs > 0 && (await this.#idle(drainMs)));
-    this.#closing ??= this.#end();
+    this.#closing ??= this.#end(error);
     await this.#closing;
     return isDrained;
   }
@@ -162,10 +168,15 @@ export class LoadedModel {
     });
   }
 
-  async #end(): Promise<void> {
-    this.scheduler.close(new SpillwayError('model_unloaded', `The model ${this.info.name} was unloaded; send it again to embed with the one that is there now.`));
+  async #end(error: SpillwayError): Promise<void> {
+    this.scheduler.close(error);
     if (!this.#system.closing) await this.#system.terminate(this.#id);
+    this.#onClosed?.();
   }
+}
+
+function unloaded({ name }: ModelInfo): SpillwayError {
+  return new SpillwayError('model_unloaded', `The model ${name} was unloaded; send it again to embed with the one that is there now.`);
 }
 
 export interface Lease {

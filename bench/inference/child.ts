@@ -1,0 +1,117 @@
+/** One way in a process of its own: `child.ts <entrant as JSON>`. It answers what its parent asks and ends with it. */
+import type { Answer, Choice, Entrant, Message, Rate, Tasks, Vectors, Workload } from './task.ts';
+import { measureUrgency } from './urgency.ts';
+import type { EmbeddingWay, Variants } from './way.ts';
+import { TextSource, wholeBlocks } from './workload.ts';
+
+/** A variant is judged by a run of at least so many seconds. */
+const TRIAL_SECONDS = 0.25;
+
+async function open(entrant: Entrant): Promise<Variants> {
+  switch (entrant.way) {
+    case 'Spillway':
+    case 'Spillway, unrouted':
+      return (await import('./ways/spillway.ts')).spillway(entrant);
+    case 'C++ loop on libllama':
+      return (await import('./ways/cpp-loop.ts')).cppLoop(entrant);
+    case 'llama-server over HTTP':
+      return (await import('./ways/llama-server.ts')).llamaServer(entrant);
+    case 'onnxruntime-node, tuned by hand':
+      return (await import('./ways/onnxruntime.ts')).onnxruntime(entrant);
+    case 'transformers.js pipeline':
+      return (await import('./ways/transformers.ts')).transformers(entrant);
+    default:
+      return (await import('./ways/node-llama-cpp.ts')).nodeLlamaCpp(entrant);
+  }
+}
+
+class Desk {
+  readonly #variants: Variants;
+  readonly #source = new TextSource();
+  /** The variant and the pace that were found for each workload. */
+  readonly #choices = new Map<string, Choice>();
+
+  constructor(variants: Variants) {
+    this.#variants = variants;
+  }
+
+  async serve(message: Message): Promise<Tasks[Message['name']]['report']> {
+    switch (message.name) {
+      case 'prepare':
+        return this.#prepare(message.request.workload);
+      case 'measure':
+        return this.#measure(message.request.workload, message.request.seconds);
+      case 'vectors':
+        return this.#vectors(message.request.texts);
+      case 'urgency':
+        return measureUrgency([...this.#variants.values()][0]!, this.#source, message.request);
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const way of this.#variants.values()) await way.close();
+  }
+
+  async #prepare(workload: Workload): Promise<Choice> {
+    let best: Choice | undefined;
+    for (const [variant, way] of this.#variants) {
+      const { texts, seconds } = await this.#trial(way, workload);
+      if (best === undefined || texts / seconds > best.textsPerSecond) best = { variant, textsPerSecond: texts / seconds };
+    }
+    this.#choices.set(JSON.stringify(workload), best!);
+    return best!;
+  }
+
+  /** Doubles the number of texts until it takes long enough to tell; what came before has warmed it up. */
+  async #trial(way: EmbeddingWay, workload: Workload): Promise<Rate> {
+    for (let texts = wholeBlocks(workload, 1); ; texts *= 2) {
+      const seconds = await secondsOf(way, this.#source.take(workload, texts));
+      if (seconds >= TRIAL_SECONDS) return { texts, seconds };
+    }
+  }
+
+  async #measure(workload: Workload, seconds: number): Promise<Rate> {
+    const { variant, textsPerSecond } = this.#choices.get(JSON.stringify(workload)) ?? (await this.#prepare(workload));
+    const texts = this.#source.take(workload, wholeBlocks(workload, textsPerSecond * seconds));
+    return { texts: texts.length, seconds: await secondsOf(this.#variants.get(variant)!, texts) };
+  }
+
+  async #vectors(texts: readonly string[]): Promise<Vectors[]> {
+    const all: Vectors[] = [];
+    for (const [variant, way] of this.#variants) {
+      all.push({ variant, rows: [...(await way.embed(texts))].map(unitLength) });
+    }
+    return all;
+  }
+}
+
+async function secondsOf(way: EmbeddingWay, texts: readonly string[]): Promise<number> {
+  if (way.secondsOf !== undefined) return way.secondsOf(texts);
+  const startedAt = performance.now();
+  await way.embed(texts);
+  return (performance.now() - startedAt) / 1_000;
+}
+
+function unitLength(vector: ArrayLike<number>): Float32Array {
+  const row = Float32Array.from(vector);
+  const length = Math.hypot(...row);
+  return row.map((value) => value / length);
+}
+
+function answer(answer: Answer): void {
+  process.send!(answer);
+}
+
+function failed(error: unknown): Answer {
+  const { code, message } = error as Error & { readonly code?: string };
+  return { error: `${code === undefined ? '' : `${code}: `}${message}` };
+}
+
+try {
+  const desk = new Desk(await open(JSON.parse(process.argv[2]!) as Entrant));
+  process.on('message', (message: Message) => void desk.serve(message).then((report) => answer({ report }), (error: unknown) => answer(failed(error))));
+  process.on('disconnect', () => void desk.close().finally(() => process.exit(0)));
+  answer({});
+} catch (error) {
+  answer(failed(error));
+}

@@ -1,0 +1,60 @@
+/**
+ * How long a single text takes while a load of others keeps every core busy.
+ *
+ *   bulk     caller ── 512 texts ──> way     one call after the other, always two under way
+ *   urgent   caller ── 1 text ─────> way     every 50 ms, whether or not the one before is answered
+ *
+ * Time counts from the moment that a request was due, so that a way which blocks the caller's thread and thereby
+ * the sending of requests is charged for it (coordinated omission).
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { UrgencyReport, UrgencyRequest } from './task.ts';
+import type { EmbeddingWay } from './way.ts';
+import type { TextSource } from './workload.ts';
+
+const EVERY_MS = 50;
+const ALONE_REQUESTS = 60;
+const BULK_CALLS = 2;
+const BULK_TEXTS = 512;
+/** The load is at its full height after so much. */
+const RAMP_MS = 1_000;
+
+export async function measureUrgency(way: EmbeddingWay, source: TextSource, { seconds, bulkTokens, queryTokens }: UrgencyRequest): Promise<UrgencyReport> {
+  const urgent = async (): Promise<void> => {
+    const [query] = source.take({ length: queryTokens }, 1);
+    await (way.embedUrgent?.(query!) ?? way.embed([query!]));
+  };
+  const aloneMs: number[] = [];
+  for (let request = 0; request < 2 * ALONE_REQUESTS; request++) {
+    const startedAt = performance.now();
+    await urgent();
+    // The first half warms up.
+    if (request >= ALONE_REQUESTS) aloneMs.push(performance.now() - startedAt);
+  }
+
+  let isLoaded = true;
+  let bulk = 0;
+  const load = async (): Promise<void> => {
+    while (isLoaded) {
+      const texts = source.take({ length: bulkTokens }, way.bulkTexts ?? BULK_TEXTS);
+      await way.embed(texts);
+      bulk += texts.length;
+    }
+  };
+  const loads = Array.from({ length: BULK_CALLS }, load);
+  await sleep(RAMP_MS);
+
+  const loadedMs: number[] = [];
+  const requests: Promise<void>[] = [];
+  const startedAt = performance.now();
+  for (let due = startedAt; due < startedAt + seconds * 1_000; due += EVERY_MS) {
+    const early = due - performance.now();
+    if (early > 0) await sleep(early);
+    requests.push(urgent().then(() => void loadedMs.push(performance.now() - due)));
+  }
+  await Promise.all(requests);
+  isLoaded = false;
+  await Promise.all(loads);
+  const loadedSeconds = (performance.now() - startedAt + RAMP_MS) / 1_000;
+  return { aloneMs, loadedMs, bulkPerSecond: bulk / loadedSeconds };
+}
