@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
 import { SpillwayError, type ActorRef } from '../../kernel/index.ts';
 import type { System } from '../../supervisors/index.ts';
-import { chooseModel, type CheckedModel } from '../inference/index.ts';
+import { checkDimensions, chooseModel, ensureTrusted, type CheckedModel } from '../inference/index.ts';
 import { INGESTION_COUNTERS, type IngestionSpec } from '../ingestion/index.ts';
 import { EXIT_DONE, EXIT_INTERRUPTED } from './exit-codes.ts';
 import {
@@ -14,7 +14,6 @@ import {
   spawnEmbedder,
   spawnIngestion,
   spawnStorage,
-  textTokensMax,
   withSystem,
   type PipelineSpecs,
 } from './pipeline.ts';
@@ -69,10 +68,13 @@ class EmbedRun {
   async execute(): Promise<number> {
     const { settings, reporter, interrupt } = this.#command;
     const specs: PipelineSpecs = { ...PIPELINE_SPECS, ...this.#command.specs };
+    const { isolate, quarantine, cacheDir } = settings;
+    checkDimensions(settings.recipe.dimensions, this.#model.dimensions);
+    if (quarantine && !isolate) await ensureTrusted(this.#system, this.#model, { purpose: 'embed', cacheDir });
     const [ingestion] = await Promise.all([
       spawnIngestion(this.#system, specs.ingestion()),
       spawnStorage(this.#system, specs.storage(settings.index)),
-      ...this.#embedders.map((id) => spawnEmbedder(this.#system, specs.embedder(id, this.#model, textTokensMax(settings)))),
+      ...this.#embedders.map((id) => spawnEmbedder(this.#system, specs.embedder(id, this.#model, settings))),
     ]);
     const onInterrupt = (): void => {
       reporter.say('Finishing what is on its way. Press Ctrl-C again to stop at once.');
@@ -105,6 +107,7 @@ class EmbedRun {
   async #run(ingestion: ActorRef<IngestionSpec>) {
     const { settings, paths, rebuild } = this.#command;
     const { name, sha256, dimensions, contextLength } = this.#model;
+    const { recipe } = settings;
     const request = {
       runId: randomUUID(),
       paths: paths.map((path) => resolve(path)),
@@ -113,9 +116,10 @@ class EmbedRun {
       // A chunk that the model may not take whole would only be cut again.
       chunkTokens: Math.min(settings.chunkTokens, Math.max(16, contextLength >> 1)),
       rebuild,
-      model: { name, sha256, dimensions },
+      model: { name, sha256, dimensions: recipe.dimensions ?? dimensions },
       embedders: [...this.#embedders],
       storage: STORAGE,
+      recipe: { ...recipe },
     };
     for (let attempt = 1; ; attempt++) {
       try {

@@ -4,7 +4,8 @@ import type { DrillFlags } from './drill-command.ts';
 import { EXIT_DONE, EXIT_FAILED, EXIT_USAGE } from './exit-codes.ts';
 import { describeError } from './pipeline.ts';
 import { createReporter } from './reporter.ts';
-import { loadSettings } from './settings.ts';
+import { OUTPUT_FORMATS, POOLINGS, TRUNCATE_POLICIES, type OutputFormat, type TruncatePolicy } from '../inference/index.ts';
+import { loadSettings, type Settings } from './settings.ts';
 
 const write = (stream: NodeJS.WriteStream) => (text: string) => void stream.write(text);
 const stdout = write(process.stdout);
@@ -55,28 +56,52 @@ function createProgram(exitWith: (code: number) => void): Command {
   const model = new Option('--model <model>', 'a GGUF file or hf:user/repo[:quant] (default: the built-in lexical model)');
   const json = new Option('--json', 'one JSON object a line on standard output');
 
-  program
-    .command('embed')
-    .description('bring the index up to date with folders and files; only what has changed is embedded')
-    .argument('<path...>', 'folders or files; ignored files, links, binaries and large files are left out')
-    .addOption(index)
-    .addOption(model)
-    .option('--actors <n>', 'inference actors (default: one per core)', wholeNumber)
-    .option('--chunk-tokens <n>', 'estimated tokens of a chunk at the most (default: 256)', wholeNumber)
-    .option('--max-file-bytes <n>', 'larger files are skipped (default: 2097152)', wholeNumber)
-    .option('--rebuild', 'embed everything again, with this model and these settings', false)
-    .option('--verbose', 'list every skipped entry and masked secret', false)
-    .addOption(json)
-    .addHelpText('after', examples('spillway embed docs', 'spillway embed src docs --actors 2', 'spillway embed . --index ../idx --model ./bge-small-q8_0.gguf', 'spillway embed docs --json | tail -1'))
+  /** How models are run; the same for every command that runs one. */
+  const models = (command: Command): Command =>
+    command
+      .option('--isolate', 'run the model in processes of its own for good, sandboxed where the system can')
+      .option('--no-quarantine', 'load a model that was never loaded here without first trying it in a sandboxed process')
+      .addOption(new Option('--pooling <how>', "how the vectors of tokens become one, in place of what the model's files say").choices([...POOLINGS]))
+      .option('--dimensions <n>', 'values to keep of each vector, for models that were trained for it', wholeNumber)
+      .option('--document-prompt <text>', 'what the model wants before a text that is to be found, such as "passage: "')
+      .option('--query-prompt <text>', 'what the model wants before a text that looks for others, such as "query: "');
+
+  models(
+    program
+      .command('embed')
+      .description('bring the index up to date with folders and files; only what has changed is embedded')
+      .argument('[path...]', 'folders or files; ignored files, links, binaries and large files are left out')
+      .addOption(index)
+      .addOption(model)
+      .option('--actors <n>', 'inference actors (default: one per core)', wholeNumber)
+      .option('--chunk-tokens <n>', 'estimated tokens of a chunk at the most (default: 256)', wholeNumber)
+      .option('--max-file-bytes <n>', 'larger files are skipped (default: 2097152)', wholeNumber)
+      .option('--rebuild', 'embed everything again, with this model and these settings', false)
+      .option('--verbose', 'list every skipped entry and masked secret', false)
+      .option('--stdin', 'embed the lines of standard input instead: a line of JSON with the vector for each, in order', false)
+      .option('--jsonl', 'with --stdin: each line is JSON, a string or {"text": ..., "id": ...}', false)
+      .addOption(new Option('--input <kind>', 'with --stdin: which prompt is put before each text').choices(['query', 'document']))
+      .addOption(new Option('--truncate <side>', 'with --stdin: what becomes of a text with more tokens than the model takes').choices([...TRUNCATE_POLICIES]).default('refuse'))
+      .addOption(new Option('--output <format>', 'with --stdin: the form of the vectors').choices([...OUTPUT_FORMATS]).default('float32'))
+      .addOption(json),
+  )
+    .addHelpText('after', examples('spillway embed docs', 'spillway embed src docs --actors 2', 'spillway embed . --index ../idx --model ./bge-small-q8_0.gguf', 'spillway embed docs --json | tail -1', "jq -c '{id, text}' texts.json | spillway embed --stdin --jsonl > vectors.jsonl", 'spillway embed --stdin --output base64 < lines.txt'))
     .action(async (paths: string[], flags: Flags) => {
-      const { embedCommand } = await import('./embed-command.ts');
+      const settings = await loadSettings(settingFlags(flags));
       const isJson = flags['json'] === true;
       const live = process.stderr.isTTY && !isJson;
+      if (flags['stdin'] === true) {
+        if (paths.length > 0) program.error('error: --stdin takes no paths');
+        exitWith(await embedLines(settings, flags, live));
+        return;
+      }
+      if (paths.length === 0) program.error("error: missing required argument 'path' (or --stdin)");
+      const { embedCommand } = await import('./embed-command.ts');
       exitWith(
         await embedCommand({
           paths,
           rebuild: flags['rebuild'] === true,
-          settings: await loadSettings(settingFlags(flags)),
+          settings,
           reporter: createReporter({ json: isJson, verbose: flags['verbose'] === true, stdout, stderr, live }),
           progressMs: live ? LIVE_MS : PLAIN_MS,
           interrupt: interruption(),
@@ -90,6 +115,8 @@ function createProgram(exitWith: (code: number) => void): Command {
     .argument('<query>', 'what to look for')
     .addOption(index)
     .addOption(model)
+    .option('--isolate', 'run the model in a process of its own, sandboxed where the system can')
+    .option('--no-quarantine', 'load a model that was never loaded here without first trying it in a sandboxed process')
     .option('--limit <k>', 'hits at the most (default: 10)', hitLimit, 10)
     .addOption(json)
     .addHelpText('after', examples('spillway search "what happens to a message when its worker dies"', 'spillway search "back pressure" --limit 3', 'spillway search retry --json | head -1'))
@@ -132,9 +159,40 @@ function createProgram(exitWith: (code: number) => void): Command {
   return program;
 }
 
+async function embedLines({ model, actors, cacheDir, isolate, quarantine, recipe, logLevel }: Settings, flags: Flags, live: boolean): Promise<number> {
+  const { embedLinesCommand } = await import('./embed-lines-command.ts');
+  const { pooling, dimensions, documentPrompt, queryPrompt } = recipe;
+  return embedLinesCommand({
+    jsonl: flags['jsonl'] === true,
+    settings: { logLevel },
+    embedder: {
+      actors,
+      cacheDir,
+      isolate,
+      quarantine,
+      prompts: { ...(documentPrompt === undefined ? {} : { document: documentPrompt }), ...(queryPrompt === undefined ? {} : { query: queryPrompt }) },
+      ...(model === undefined ? {} : { model }),
+      ...(pooling === undefined ? {} : { pooling }),
+    },
+    options: {
+      truncate: flags['truncate'] as TruncatePolicy,
+      output: flags['output'] as OutputFormat,
+      ...(flags['input'] === undefined ? {} : { input: flags['input'] as 'query' | 'document' }),
+      ...(dimensions === undefined ? {} : { dimensions }),
+    },
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr,
+    live,
+    interrupt: interruption(),
+  });
+}
+
 /** The flags that are settings; the others steer the command itself. */
-function settingFlags({ index, model, actors, chunkTokens, maxFileBytes }: Flags): Flags {
-  return { index, model, actors, chunkTokens, maxFileBytes };
+function settingFlags({ index, model, actors, chunkTokens, maxFileBytes, isolate, quarantine, pooling, dimensions, documentPrompt, queryPrompt }: Flags): Flags {
+  // A flag that only turns something off says nothing when it is not given.
+  const given = quarantine === false ? { quarantine } : {};
+  return { index, model, actors, chunkTokens, maxFileBytes, isolate, ...given, pooling, dimensions, documentPrompt, queryPrompt };
 }
 
 function examples(...lines: string[]): string {

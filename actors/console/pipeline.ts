@@ -25,21 +25,27 @@ function openSystem({ logLevel }: Pick<Settings, 'logLevel'>): Promise<System> {
 const TOKENS_PER_ESTIMATED = 2;
 
 /** The most tokens of one text: what memory an embedder takes grows with it, and no chunk needs more. */
-export function textTokensMax({ chunkTokens }: Pick<Settings, 'chunkTokens'>): number {
+function textTokensMax({ chunkTokens }: Pick<Settings, 'chunkTokens'>): number {
   return chunkTokens * TOKENS_PER_ESTIMATED;
 }
+
+/** What a model is run with. */
+export type EmbedderSettings = Pick<Settings, 'chunkTokens' | 'isolate' | 'recipe'>;
 
 /** How the actors are made; tests put failing ones in their place. */
 export interface PipelineSpecs {
   ingestion(): ChildSpec;
   storage(dir: string): ChildSpec;
-  embedder(id: string, model: CheckedModel, tokensMax: number): ChildSpec;
+  embedder(id: string, model: CheckedModel, settings: EmbedderSettings): ChildSpec;
 }
 
 export const PIPELINE_SPECS: PipelineSpecs = {
   ingestion: () => ingestionSpec(INGESTION),
   storage: (dir) => storageSpec(STORAGE, { dir, command: commandLine() }),
-  embedder: (id, model, tokensMax) => inferenceSpec(id, { model, tokensMax }),
+  embedder(id, model, settings) {
+    const { isolate, recipe: { pooling } } = settings;
+    return inferenceSpec(id, { model, tokensMax: textTokensMax(settings), ...(pooling === undefined ? {} : { pooling }) }, { isolate });
+  },
 };
 
 /** Enough to know a command by: an argument may be as long as a book. */

@@ -1,12 +1,12 @@
 /** `spillway search`: the chunks of an index nearest to a query. */
 import { isAbsolute } from 'node:path';
 import { SpillwayError } from '../../kernel/index.ts';
-import { BUILT_IN_NAME, chooseModel } from '../inference/index.ts';
+import { BUILT_IN_NAME, chooseModel, ensureTrusted, formed } from '../inference/index.ts';
 import type { IndexStatus } from '../storage/index.ts';
 import { EXIT_DONE } from './exit-codes.ts';
-import { PIPELINE_SPECS, spawnEmbedder, spawnStorage, textTokensMax, withSystem } from './pipeline.ts';
+import { PIPELINE_SPECS, spawnEmbedder, spawnStorage, withSystem } from './pipeline.ts';
 import { printable } from './printable.ts';
-import type { Settings } from './settings.ts';
+import type { Recipe, Settings } from './settings.ts';
 import { snippet } from './snippet.ts';
 
 export interface SearchCommand {
@@ -34,14 +34,17 @@ export function searchCommand(command: SearchCommand): Promise<number> {
         `The index was made with ${status.model.name} (${status.model.sha256.slice(0, 12)}), and the query would be embedded with ${model.name} (${model.sha256.slice(0, 12)}). Name the first with --model, or embed again with --rebuild.`,
       );
     }
-    const embedder = await spawnEmbedder(system, PIPELINE_SPECS.embedder('embedder-0', model, textTokensMax(settings)));
-    const { vectors, outcomes } = await embedder.ask('embed', { texts: [query] }, { deadlineMs: CALL_MS });
+    // A query becomes a vector as the index's texts did, whatever this command is told.
+    const recipe = (status.settings['recipe'] ?? {}) as Recipe;
+    if (settings.quarantine && !settings.isolate) await ensureTrusted(system, model, { purpose: 'embed', cacheDir: settings.cacheDir });
+    const embedder = await spawnEmbedder(system, PIPELINE_SPECS.embedder('embedder-0', model, { ...settings, recipe }));
+    const { vectors, outcomes } = await embedder.ask('embed', { texts: [(recipe.queryPrompt ?? '') + query] }, { deadlineMs: CALL_MS });
     const { status: outcome, tokens, limit: most, reason } = outcomes[0]!;
     if (outcome === 'empty') throw new SpillwayError('query_empty', 'The model sees no words in the query; give a few words to look for.');
     if (outcome !== 'ok') {
       throw new SpillwayError('query_refused', `The query was not embedded: ${outcome}${most === undefined ? '' : ` (${tokens} tokens, the model takes ${most})`}${reason === undefined ? '' : `: ${reason}`}. Shorten it.`);
     }
-    const { hits } = await storage.ask('search', { vector: vectors, limit }, { deadlineMs: CALL_MS });
+    const { hits } = await storage.ask('search', { vector: formed(vectors, { dimensions: status.model.dimensions, output: 'float32' }), limit }, { deadlineMs: CALL_MS });
     for (const { path, startLine, endLine, score, text } of hits) {
       stdout(
         command.json

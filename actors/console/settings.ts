@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { LOG_THRESHOLDS, cacheFolder, SpillwayError, loadConfig, type LogThreshold } from '../../kernel/index.ts';
+import { POOLINGS, type Pooling } from '../inference/index.ts';
 
 const SETTINGS_SCHEMA = {
   optionalProperties: {
@@ -18,8 +19,27 @@ const SETTINGS_SCHEMA = {
     /** Where models are kept. */
     cacheDir: { type: 'string' },
     logLevel: { type: 'string' },
+    /** Whether models run in processes of their own for good. */
+    isolate: { type: 'boolean' },
+    /** Whether a model that was never loaded here is first tried in a sandboxed process. */
+    quarantine: { type: 'boolean' },
+    /** How the vectors of tokens become one, in place of what the model's files say. */
+    pooling: { type: 'string' },
+    /** Values to keep of each vector. */
+    dimensions: { type: 'uint32' },
+    /** What the model wants before a text that is to be found, and before one that looks for it. */
+    documentPrompt: { type: 'string' },
+    queryPrompt: { type: 'string' },
   },
 } as const;
+
+/** How texts become vectors, beside the model: two indexes with different ones cannot be compared. */
+export interface Recipe {
+  readonly pooling?: Pooling;
+  readonly dimensions?: number;
+  readonly documentPrompt?: string;
+  readonly queryPrompt?: string;
+}
 
 export interface Settings {
   readonly index: string;
@@ -29,10 +49,15 @@ export interface Settings {
   readonly maxFileBytes: number;
   readonly cacheDir: string;
   readonly logLevel: LogThreshold;
+  readonly isolate: boolean;
+  readonly quarantine: boolean;
+  /** Only what was set. */
+  readonly recipe: Recipe;
 }
 
 const ACTORS_MAX = 32;
 const CHUNK_TOKENS_MIN = 16;
+const DIMENSIONS_MAX = 65_536;
 /** Generated and data files beyond this are rarely worth searching. */
 const MAX_FILE_BYTES = 2 * 1024 * 1024;
 
@@ -47,15 +72,21 @@ export async function loadSettings(flags: Readonly<Record<string, unknown>>, cwd
       chunkTokens: 256,
       maxFileBytes: MAX_FILE_BYTES,
       logLevel: 'error',
+      isolate: false,
+      quarantine: true,
     },
     flags,
     env: process.env,
     cwd,
   });
-  const { index, model, actors, chunkTokens, maxFileBytes, cacheDir, logLevel } = values;
+  const { index, model, actors, chunkTokens, maxFileBytes, cacheDir, logLevel, isolate, quarantine, pooling, dimensions, documentPrompt, queryPrompt } = values;
   within('actors', actors!, 1, ACTORS_MAX);
   within('chunkTokens', chunkTokens!, CHUNK_TOKENS_MIN, 2_048);
   within('maxFileBytes', maxFileBytes!, 1, 64 * 1024 * 1024);
+  if (pooling !== undefined && !POOLINGS.includes(pooling as Pooling)) {
+    throw new SpillwayError('config_invalid', `pooling must be one of ${POOLINGS.join(', ')}; got '${pooling}'.`);
+  }
+  if (dimensions !== undefined) within('dimensions', dimensions, 1, DIMENSIONS_MAX);
   if (!Object.hasOwn(LOG_THRESHOLDS, logLevel!)) {
     throw new SpillwayError('config_invalid', `logLevel must be one of ${Object.keys(LOG_THRESHOLDS).join(', ')}; got '${logLevel}'.`);
   }
@@ -67,6 +98,14 @@ export async function loadSettings(flags: Readonly<Record<string, unknown>>, cwd
     maxFileBytes: maxFileBytes!,
     cacheDir: cacheDir === undefined ? cacheFolder() : resolve(cwd, cacheDir),
     logLevel: logLevel as LogThreshold,
+    isolate: isolate!,
+    quarantine: quarantine!,
+    recipe: {
+      ...(pooling === undefined ? {} : { pooling: pooling as Pooling }),
+      ...(dimensions === undefined ? {} : { dimensions }),
+      ...(documentPrompt === undefined ? {} : { documentPrompt }),
+      ...(queryPrompt === undefined ? {} : { queryPrompt }),
+    },
   };
 }
 

@@ -19,6 +19,8 @@ export interface InferenceArgs extends Pick<BackendOptions, 'truncate' | 'poolin
   readonly purpose?: 'embed' | 'rank';
   /** When the model is loaded. Default: first_use. */
   readonly load?: 'start' | 'first_use';
+  /** Whether the backend measures what is fast on this machine before its first text, if it has something to measure. Default false. */
+  readonly calibrate?: boolean;
 }
 
 export interface ModelQuery {

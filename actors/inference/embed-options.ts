@@ -1,7 +1,7 @@
 /** How one call to an embedder says what it wants, and that it is well-formed. */
 import { SpillwayError } from '../../kernel/index.ts';
 import { TRUNCATE_POLICIES, type TextStatus, type TruncatePolicy } from './backend.ts';
-import { PRIORITIES, type Priority } from './scheduling/scheduler.ts';
+import { PRIORITIES, type Priority } from './scheduling/embed-request.ts';
 import { OUTPUT_FORMATS, type OutputFormat, type VectorOf } from './vector-format.ts';
 
 export interface EmbedOptions<Output extends OutputFormat = OutputFormat> {

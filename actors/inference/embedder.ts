@@ -14,7 +14,7 @@ import type { ModelSource } from './hosting/model-source.ts';
 import type { ModelSlot, SwapReport } from './hosting/model-slot.ts';
 import { ProviderSession, providersOf, type Provider } from './hosting/provider-session.ts';
 import { orderedWindow } from './ordered-window.ts';
-import type { EmbeddedText } from './scheduling/scheduler.ts';
+import type { EmbeddedText } from './scheduling/embed-request.ts';
 import { checkDimensions, formed, type OutputFormat, type VectorOf } from './vector-format.ts';
 
 /** What is put before a text, as the model was trained for. */

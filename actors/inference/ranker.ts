@@ -6,7 +6,7 @@ import type { ModelInfo } from './hosting/loaded-model.ts';
 import type { ModelSource } from './hosting/model-source.ts';
 import type { ModelSlot } from './hosting/model-slot.ts';
 import { ProviderSession, providersOf } from './hosting/provider-session.ts';
-import { BATCH_UNITS_MAX } from './scheduling/unit-limits.ts';
+import { BATCH_UNITS_MAX } from './scheduling/message-limits.ts';
 
 export interface RankOptions {
   /** Default: 120,000. */

@@ -1,8 +1,9 @@
 /** The ingestion actor: runs one run at a time and can be interrupted and asked meanwhile. */
 import type { SharedCounters } from 'atomics-ring-buffer';
 import { SpillwayError, defineActor, type ActorRef } from '../../kernel/index.ts';
-import { EmbedderPool, inferenceProtocol } from '../inference/index.ts';
+import { inferenceProtocol } from '../inference/index.ts';
 import { storageProtocol, type IndexStatus, type StorageSpec } from '../storage/index.ts';
+import { ActorEmbedder } from './actor-embedder.ts';
 import { EmbedQueue } from './embed-queue.ts';
 import { IndexRun, recipeSettings } from './index-run.ts';
 import { INGESTION_COUNTERS, ingestionProtocol, type IngestionCounter, type IngestionSpec } from './messages.ts';
@@ -30,7 +31,7 @@ export const ingestion = defineActor<IngestionSpec, undefined>({
           const settings = recipeSettings(request);
           const store = new RunStore(storage, { runId, root: sources.commonPath, model, settings, rebuild });
           resetCounters(counters);
-          const queue = new EmbedQueue(new EmbedderPool(embedders), store, model.dimensions, {
+          const queue = new EmbedQueue(new ActorEmbedder(embedders, context.clock), store, { dimensions: model.dimensions, prompt: request.recipe?.documentPrompt ?? '' }, {
             onQueued: (texts) => counters.add('queued', texts),
             onEmbedded: (chunks) => counters.add('embedded', chunks),
             onSettled: ({ masked }) => counters.add('masked', masked),

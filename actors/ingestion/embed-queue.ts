@@ -4,12 +4,21 @@
  *
  * Bounded by its batches: `push` waits while as many are on their way as the embedders can take.
  */
-import { BATCH_UNITS_MAX, batchTextsMax, type EmbedReply, type EmbedderPool } from '../inference/index.ts';
+import { BATCH_UNITS_MAX, batchTextsMax, formed, type EmbeddedText } from '../inference/index.ts';
+import type { ActorEmbedder } from './actor-embedder.ts';
 import type { ChunkItem, FileJob, FileSegmentMessage, MessageLimits } from './file-job.ts';
 import type { RunStore } from './run-store.ts';
 
-/** Batches on their way for each embedder: one in its hands, one in its lane. */
-const BATCHES_PER_EMBEDDER = 2;
+/** Batches on their way for each embedder: two that its scheduler has given it, and some to choose from. */
+const BATCHES_PER_EMBEDDER = 4;
+
+/** What is done to a text and its vector, beside the model. */
+export interface EmbedForm {
+  /** Values to keep of each vector. */
+  readonly dimensions: number;
+  /** What is put before each text. */
+  readonly prompt: string;
+}
 
 export interface EmbedQueueEvents {
   /** Texts went to an embedder, or, below zero, came back. */
@@ -22,7 +31,8 @@ export interface EmbedQueueEvents {
 }
 
 export class EmbedQueue {
-  readonly #pool: EmbedderPool;
+  readonly #embedder: ActorEmbedder;
+  readonly #form: EmbedForm;
   readonly #store: RunStore;
   readonly #events: EmbedQueueEvents;
   readonly #limits: MessageLimits;
@@ -31,11 +41,12 @@ export class EmbedQueue {
   #batchUnits = 0;
   #failure: { readonly error: unknown } | undefined;
 
-  constructor(pool: EmbedderPool, store: RunStore, dimensions: number, events: EmbedQueueEvents) {
-    this.#pool = pool;
+  constructor(embedder: ActorEmbedder, store: RunStore, form: EmbedForm, events: EmbedQueueEvents) {
+    this.#embedder = embedder;
+    this.#form = form;
     this.#store = store;
     this.#events = events;
-    this.#limits = { chunksMax: batchTextsMax(dimensions), unitsMax: BATCH_UNITS_MAX };
+    this.#limits = { chunksMax: batchTextsMax(form.dimensions), unitsMax: BATCH_UNITS_MAX };
   }
 
   /** Takes one chunk; waits while the queue is full. @throws what a former batch failed with */
@@ -64,7 +75,7 @@ export class EmbedQueue {
     if (items.length === 0) return;
     this.#batch = [];
     this.#batchUnits = 0;
-    while (this.#onTheirWay.size >= this.#pool.size * BATCHES_PER_EMBEDDER) await Promise.race(this.#onTheirWay);
+    while (this.#onTheirWay.size >= this.#embedder.size * BATCHES_PER_EMBEDDER) await Promise.race(this.#onTheirWay);
     this.#check();
     const work = this.#embedAndStore(items)
       .catch((error: unknown) => {
@@ -91,13 +102,15 @@ export class EmbedQueue {
 
   /** @returns the parts of chunks that were too long */
   async #embed(batch: readonly ChunkItem[]): Promise<ChunkItem[]> {
-    const { vectors, dimensions, outcomes } = await this.#askPool(batch.map(({ chunk }) => chunk.text));
+    const { dimensions, prompt } = this.#form;
+    const texts = await this.#askEmbedder(batch.map(({ chunk }) => prompt + chunk.text));
     const again: ChunkItem[] = [];
     let embedded = 0;
     batch.forEach(({ job, chunk }, index) => {
-      const { status, reason } = outcomes[index]!;
+      const { status, vector, reason } = texts[index]!;
       if (status === 'ok') {
-        job.embedded(chunk, vectors.slice(index * dimensions, (index + 1) * dimensions));
+        // A copy: the vector may be part of a block that all of its batch share.
+        job.embedded(chunk, formed(vector, { dimensions, output: 'float32' }).slice());
         embedded++;
       } else if (status === 'empty') job.blank();
       else if (status === 'too_long' || status === 'too_many_bytes') {
@@ -108,10 +121,10 @@ export class EmbedQueue {
     return again;
   }
 
-  async #askPool(texts: readonly string[]): Promise<EmbedReply> {
+  async #askEmbedder(texts: readonly string[]): Promise<EmbeddedText[]> {
     this.#events.onQueued(texts.length);
     try {
-      return await this.#pool.embed(texts);
+      return await this.#embedder.embed(texts);
     } finally {
       this.#events.onQueued(-texts.length);
     }

@@ -40,8 +40,8 @@ export interface IndexRunParts {
 }
 
 /** The settings that must be equal for two runs on one index. */
-export function recipeSettings({ chunkTokens }: Pick<RunRequest, 'chunkTokens'>): Record<string, unknown> {
-  return { chunkTokens, plan: PLAN_VERSION };
+export function recipeSettings({ chunkTokens, recipe = {} }: Pick<RunRequest, 'chunkTokens' | 'recipe'>): Record<string, unknown> {
+  return { chunkTokens, plan: PLAN_VERSION, ...(Object.keys(recipe).length === 0 ? {} : { recipe }) };
 }
 
 export class IndexRun {

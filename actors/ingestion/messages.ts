@@ -23,6 +23,17 @@ export const ingestionProtocol = defineProtocol('ingestion', {
         embedders: { elements: { type: 'string' } },
         storage: { type: 'string' },
       },
+      optionalProperties: {
+        /** How texts become vectors, beside the model; equal for all runs on one index. `model.dimensions` is what is kept. */
+        recipe: {
+          optionalProperties: {
+            pooling: { type: 'string' },
+            dimensions: { type: 'uint32' },
+            documentPrompt: { type: 'string' },
+            queryPrompt: { type: 'string' },
+          },
+        },
+      },
     },
     reply: {
       properties: {

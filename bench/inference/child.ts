@@ -1,5 +1,6 @@
 /** One way in a process of its own: `child.ts <entrant as JSON>`. It answers what its parent asks and ends with it. */
 import type { Answer, Choice, Entrant, Message, Rate, Tasks, Vectors, Workload } from './task.ts';
+import { DELAY_TOKENS, measureDelay } from './responsiveness.ts';
 import { measureUrgency } from './urgency.ts';
 import type { EmbeddingWay, Variants } from './way.ts';
 import { TextSource, wholeBlocks } from './workload.ts';
@@ -44,8 +45,15 @@ class Desk {
       case 'vectors':
         return this.#vectors(message.request.texts);
       case 'urgency':
-        return measureUrgency([...this.#variants.values()][0]!, this.#source, message.request);
+        return measureUrgency(await this.#fastest({ length: message.request.bulkTokens }), this.#source, message.request);
+      case 'delay':
+        return measureDelay(await this.#fastest({ length: DELAY_TOKENS }), this.#source, message.request);
     }
+  }
+
+  async #fastest(workload: Workload): Promise<EmbeddingWay> {
+    const { variant } = await this.#prepare(workload);
+    return this.#variants.get(variant)!;
   }
 
   async close(): Promise<void> {

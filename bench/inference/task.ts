@@ -50,6 +50,8 @@ export interface Tasks {
   readonly vectors: { readonly request: { readonly texts: readonly string[] }; readonly report: readonly Vectors[] };
   /** Single texts against a load that keeps every core busy. */
   readonly urgency: { readonly request: UrgencyRequest; readonly report: UrgencyReport };
+  /** How late the event loop of its main thread is. */
+  readonly delay: { readonly request: DelayRequest; readonly report: DelayReport };
 }
 export type TaskName = keyof Tasks;
 
@@ -82,6 +84,22 @@ export interface UrgencyReport {
   readonly loadedMs: readonly number[];
   /** Texts of the load per second meanwhile. */
   readonly bulkPerSecond: number;
+}
+
+export interface DelayRequest {
+  readonly seconds: number;
+}
+
+export interface Delay {
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly maxMs: number;
+}
+
+export interface DelayReport {
+  readonly idle: Delay;
+  readonly loaded: Delay;
+  readonly textsPerSecond: number;
 }
 
 /** Sent to the child. */

@@ -136,7 +136,7 @@ function perLayer(header: GgufHeader, key: string, layers: number, max: number):
 }
 
 /** A short form of a value for messages; headers hold arrays of hundreds of thousands of elements. */
-function describe(value: unknown): string {
+export function describe(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (Array.isArray(value)) return `an array of ${value.length}`;
   return JSON.stringify(typeof value === 'bigint' ? Number(value) : value).slice(0, 80);

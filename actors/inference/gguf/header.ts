@@ -11,6 +11,7 @@ import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { checkArchitecture, type ModelPurpose } from './architecture.ts';
+import { checkOptionalKeys } from './optional-keys.ts';
 import { modelError, parseGgufHeader } from './parser.ts';
 import { checkRankingHead, checkTensors } from './tensor-check.ts';
 import { checkVocabulary } from './vocabulary.ts';
@@ -53,6 +54,7 @@ export interface ModelIdentity {
 export function checkGgufHeader(path: string, purpose: ModelPurpose = 'embed'): GgufSummary {
   const header = parseGgufHeader(path);
   const shape = checkArchitecture(header, purpose);
+  checkOptionalKeys(header, shape);
   const vocabularySize = checkVocabulary(header);
   checkTensors(header, shape, vocabularySize);
   if (purpose === 'rank') checkRankingHead(header, shape);

@@ -15,9 +15,13 @@ import { GGUF_ALIGNMENT_BYTES, GGUF_MAGIC, TENSOR_LAYOUT, VALUE_TYPE, type Tenso
 /** Large enough for the largest published vocabularies (about 260,000 tokens, 10 MB) several times over. */
 const HEADER_LIMIT_BYTES = 64 * 1024 * 1024;
 const METADATA_COUNT_MAX = 4_096;
+/** Elements of all arrays together. The largest vocabularies have some 260,000 tokens and twice as many merges, with a type and a score each. */
+const ELEMENTS_MAX = 4 * 1024 * 1024;
 const TENSOR_COUNT_MAX = 65_536;
 /** GGUF's own limit for keys, and GGML_MAX_NAME less its terminator for tensors. */
 const KEY_BYTES_MAX = 65_535;
+/** Of a name, in a message. */
+const NAME_SHOWN = 80;
 const TENSOR_NAME_BYTES_MAX = 63;
 const TENSOR_DIMENSIONS_MAX = 4;
 /** No entry of an array or a list takes less than this, which bounds every count by the bytes left. */
@@ -110,8 +114,8 @@ function parse(reader: HeaderReader): GgufHeader {
   const metadata = new Map<string, HeaderValue>();
   for (let i = 0; i < metadataCount; i++) {
     const key = reader.name(`metadata key ${i}`, KEY_BYTES_MAX);
-    if (metadata.has(key)) throw modelError('model_malformed', path, `metadata key ${key} appears twice`);
-    metadata.set(key, reader.value(key));
+    if (metadata.has(key)) throw modelError('model_malformed', path, `metadata key ${key.slice(0, NAME_SHOWN)} appears twice`);
+    metadata.set(key, reader.value(key.slice(0, NAME_SHOWN)));
   }
   const tensors = parseTensors(reader, tensorCount, alignmentOf(path, metadata));
   return { path, sizeBytes: reader.sizeBytes, metadata, tensors };
@@ -185,6 +189,7 @@ class HeaderReader {
   readonly #file: number;
   #bytes = Buffer.alloc(0);
   #position = 0;
+  #elements = 0;
 
   constructor(path: string, file: number, sizeBytes: number) {
     this.path = path;
@@ -236,6 +241,8 @@ class HeaderReader {
     const length = this.u64(`length of ${key}`);
     const elementBytesMin = elementType === VALUE_TYPE.str ? 8 : this.#scalarBytes(elementType, key);
     this.#room(length * elementBytesMin, `the ${length} elements of ${key}`);
+    this.#elements += length;
+    if (this.#elements > ELEMENTS_MAX) throw modelError('model_too_complex', this.path, `its arrays have more than ${ELEMENTS_MAX} elements, with the ${length} of ${key}`);
     const value: (number | bigint | boolean | string)[] = [];
     for (let i = 0; i < length; i++) value.push(this.#scalar(elementType, key));
     return { type: VALUE_TYPE.array, elementType, value };
@@ -252,11 +259,18 @@ class HeaderReader {
       case VALUE_TYPE.u32: return this.#bytes.readUInt32LE(at);
       case VALUE_TYPE.i32: return this.#bytes.readInt32LE(at);
       case VALUE_TYPE.f32: return this.#bytes.readFloatLE(at);
-      case VALUE_TYPE.bool: return this.#bytes.readUInt8(at) !== 0;
+      case VALUE_TYPE.bool: return this.#bool(at, key);
       case VALUE_TYPE.u64: return this.#bytes.readBigUInt64LE(at);
       case VALUE_TYPE.i64: return this.#bytes.readBigInt64LE(at);
       default: return this.#bytes.readDoubleLE(at);
     }
+  }
+
+  /** A bool of any other value is neither to C++, which may then do anything. */
+  #bool(at: number, key: string): boolean {
+    const value = this.#bytes.readUInt8(at);
+    if (value > 1) throw modelError('model_malformed', this.path, `${key} holds the bool ${value}; expected 0 or 1`);
+    return value === 1;
   }
 
   #scalarBytes(type: number, key: string): number {

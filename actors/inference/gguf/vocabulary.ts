@@ -17,6 +17,13 @@ const BYTE_TOKEN_TEXT = /^<0x[0-9A-Fa-f]{2}>$/;
 /** The ids that llama.cpp assumes for the special tokens of a BERT vocabulary when the file names none. */
 const BERT_DEFAULT_ID = { bos: 101, seperator: 102 } as const;
 
+/** What llama.cpp puts around a text if the file says so, and the ids that it assumes for them in each kind of vocabulary. */
+const ADDED_TOKENS = [
+  { flag: 'add_bos_token', name: 'bos', defaults: { llama: 1, gpt2: 11 } },
+  { flag: 'add_eos_token', name: 'eos', defaults: { llama: 2, gpt2: 11, t5: 1 } },
+  { flag: 'add_sep_token', name: 'seperator', defaults: {} },
+] as const;
+
 const SPECIAL_TOKENS = ['bos', 'eos', 'unknown', 'seperator', 'padding', 'cls', 'mask'] as const;
 
 /** Checks the tokens and answers how many there are. @throws SpillwayError `model_malformed` or `model_unsupported`. */
@@ -45,6 +52,8 @@ export function checkVocabulary(header: GgufHeader): number {
   if (tokenizer === 'bert') {
     checkControlToken(header, 'bos', tokens, types);
     checkControlToken(header, 'seperator', tokens, types);
+  } else {
+    for (const added of ADDED_TOKENS) checkAddedToken(header, added, tokenizer, tokens.length);
   }
   return tokens.length;
 }
@@ -72,6 +81,16 @@ function checkParallelArray(header: GgufHeader, key: string, length: number, ele
     throw modelError('model_malformed', header.path, `has a ${key} that does not match its vocabulary; expected ${length} numbers, one for each token`);
   }
   return found.value;
+}
+
+/** llama.cpp aborts at the first text when it is to add a token that there is not. */
+function checkAddedToken({ path, metadata }: GgufHeader, { flag, name, defaults }: (typeof ADDED_TOKENS)[number], tokenizer: string, length: number): void {
+  if (metadata.get(`tokenizer.ggml.${flag}`)?.value !== true) return;
+  const stated = metadata.get(specialKey(name))?.value;
+  const id = typeof stated === 'number' && stated < length ? stated : (defaults as Readonly<Record<string, number>>)[tokenizer];
+  if (id === undefined || id >= length) {
+    throw modelError('model_malformed', path, `adds a ${name} token to each text (tokenizer.ggml.${flag}) and names none; expected ${specialKey(name)} below ${length}`);
+  }
 }
 
 function checkControlToken(header: GgufHeader, name: 'bos' | 'seperator', tokens: readonly string[], types: readonly unknown[] | undefined): void {

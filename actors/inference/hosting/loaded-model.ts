@@ -30,7 +30,7 @@ export interface ModelInfo {
   readonly fusedTokensMax: number;
 }
 
-export interface LoadOptions extends Pick<SchedulerOptions, 'limits' | 'cacheBytes' | 'quota'> {
+export interface LoadOptions extends Partial<Pick<SchedulerOptions, 'limits' | 'cacheBytes' | 'quota'>> {
   /** Name of its supervisor; its actors are `<id>/0`, `<id>/1`, ... */
   readonly id: string;
   readonly actors: number;
@@ -87,7 +87,7 @@ export class LoadedModel {
       const refs = [await start(0), ...(await Promise.all(Array.from({ length: actors - 1 }, (_, index) => start(index + 1))))];
       const info = await refs[0]!.ask('load', {}, { deadlineMs: LOAD_MS });
       const scheduler = new EmbedScheduler({
-        workers: refs.map((ref) => actorWorker(ref)),
+        workers: refs.map((ref) => actorWorker(ref, info.dimensions)),
         model: info,
         clock: systemClock,
         ...(limits === undefined ? {} : { limits }),

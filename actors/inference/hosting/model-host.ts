@@ -7,7 +7,6 @@ import { availableParallelism } from 'node:os';
 import { SpillwayError } from '../../../kernel/index.ts';
 import type { System } from '../../../supervisors/index.ts';
 import { Embedder, type EmbedderDefaults } from '../embedder.ts';
-import { estimateMemory } from '../models/memory-estimate.ts';
 import { Ranker } from '../ranker.ts';
 import { inspectModel } from './inspector.ts';
 import { LoadedModel, type LoadOptions, type ModelInfo } from './loaded-model.ts';
@@ -136,9 +135,13 @@ export class ModelHost {
 
   async #loadNow(entry: Entry, name: string, { model, purpose = 'embed', ...args }: ModelSource, generation: number): Promise<LoadedModel> {
     const { actors = Math.max(1, availableParallelism() - 1), cacheDir, isolate = false, quarantine = true, limits, cacheBytes, quota, name: prefix = 'models' } = this.#options;
-    const where = cacheDir === undefined ? {} : { cacheDir };
-    const checked = typeof model === 'object' ? model : await inspectModel(this.#system, { purpose, ...(model === undefined ? {} : { source: model }), ...where });
-    const memoryBytes = estimateMemory(checked, { actors, ...(args.tokensMax === undefined ? {} : { tokensMax: args.tokensMax }) }).totalBytes;
+    const { checked, memoryBytes } = await inspectModel(this.#system, {
+      purpose,
+      actors,
+      ...(model === undefined ? {} : { model }),
+      ...(cacheDir === undefined ? {} : { cacheDir }),
+      ...(args.tokensMax === undefined ? {} : { tokensMax: args.tokensMax }),
+    });
     await this.#makeRoom(name, memoryBytes);
     this.#loadedBytes += memoryBytes;
     try {

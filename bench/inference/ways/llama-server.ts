@@ -34,13 +34,17 @@ export async function llamaServer({ model: { path }, cores }: Entrant): Promise<
   // It does not outlive this process, however that ends in order.
   process.once('exit', () => server.kill('SIGKILL'));
   await healthy(server, port);
+  // Somebody who waits does not share the connections of the load.
+  const own = new Agent({ keepAlive: true });
   const variants = new Map<string, EmbeddingWay>();
   for (const connections of [CONNECTIONS, 1]) {
     const agent = new Agent({ keepAlive: true, maxSockets: connections });
     variants.set(`${connections} connection${connections === 1 ? '' : 's'}`, {
       embed: (texts) => overHttp(agent, port, connections, texts),
+      embedUrgent: (text) => overHttp(own, port, 1, [text]),
       async close() {
         agent.destroy();
+        own.destroy();
         if (server.exitCode !== null || server.signalCode !== null) return;
         const ended = once(server, 'exit');
         server.kill('SIGKILL');
@@ -89,7 +93,8 @@ function ask(agent: Agent, port: number, path: string, body?: string): Promise<s
       reply.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
       reply.on('end', () => (reply.statusCode === 200 ? resolve(text) : reject(new Error(`${path}: ${reply.statusCode} ${text.slice(0, 200)}`))));
     });
-    sent.on('error', reject);
+    // The server may have closed a connection that waited for the next turn.
+    sent.on('error', (error) => (sent.reusedSocket && 'code' in error && error.code === 'ECONNRESET' ? resolve(ask(agent, port, path, body)) : reject(error)));
     sent.end(body);
   });
 }

@@ -6,7 +6,7 @@
  *   a context per core   as many contexts with one thread each, one loop for each: the hand-tuned way
  *   defaults             no options at all
  */
-import { getLlama } from 'node-llama-cpp';
+import { getLlama, type LlamaEmbeddingContext } from 'node-llama-cpp';
 import type { Entrant } from '../task.ts';
 import { onlyVariant, type EmbeddingWay, type Variants } from '../way.ts';
 
@@ -15,7 +15,7 @@ export async function nodeLlamaCpp({ way, model: { path }, cores }: Entrant): Pr
   const count = way === 'node-llama-cpp, a context per core' ? cores : 1;
   const llama = await getLlama({ gpu: false, build: 'never', ...(isDefault ? {} : { maxThreads: count }) });
   const model = await llama.loadModel({ modelPath: path });
-  const contexts = [];
+  const contexts: LlamaEmbeddingContext[] = [];
   for (let index = 0; index < count; index++) contexts.push(await model.createEmbeddingContext(isDefault ? {} : { threads: 1 }));
   const first = contexts[0]!;
 

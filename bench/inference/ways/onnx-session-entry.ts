@@ -9,15 +9,17 @@ export interface Share {
 }
 
 const session = await OnnxSession.open(workerData as BenchModel, 1);
-parentPort!.on('message', (share: Share | 'close') => void serve(share));
+let last: Promise<void> = Promise.resolve();
+// One share after the other, so that answers keep the order.
+parentPort!.on('message', (share: Share | 'close') => void (last = last.then(() => (share === 'close' ? close() : serve(share)))));
 parentPort!.postMessage('ready');
 
-async function serve(share: Share | 'close'): Promise<void> {
-  if (share === 'close') {
-    await session.dispose();
-    parentPort!.close();
-    return;
-  }
-  const rows = await session.embed(share.texts, share.perCall);
+async function serve({ texts, perCall }: Share): Promise<void> {
+  const rows = await session.embed(texts, perCall);
   parentPort!.postMessage(rows, rows.map(({ buffer }) => buffer as ArrayBuffer));
+}
+
+async function close(): Promise<void> {
+  await session.dispose();
+  parentPort!.close();
 }

@@ -4,8 +4,8 @@
  */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import type { Entrant } from '../task.ts';
-import type { EmbeddingWay, Variants } from '../way.ts';
+import type { BenchModel, Entrant } from '../task.ts';
+import type { Variants } from '../way.ts';
 import { OnnxSession } from './onnx-session.ts';
 import type { Share } from './onnx-session-entry.ts';
 
@@ -15,49 +15,56 @@ const SHARE = 32;
 
 export async function onnxruntime({ model, cores }: Entrant): Promise<Variants> {
   const session = await OnnxSession.open(model, cores);
-  const threads = await Promise.all(Array.from({ length: cores }, async () => {
+  const threads = await Promise.all(Array.from({ length: cores }, () => SessionThread.start(model)));
+  let closing: Promise<void> | undefined;
+  // They share their sessions: whoever closes one variant closes all.
+  const close = (): Promise<void> => (closing ??= Promise.all([session.dispose(), ...threads.map((thread) => thread.close())]).then(() => {}));
+  return new Map(BATCHES.flatMap((perCall) => [
+    [`${perCall} per call, 1 x ${cores} threads`, { embed: (texts: readonly string[]) => session.embed(texts, perCall), close }],
+    [`${perCall} per call, ${cores} x 1 thread`, { embed: (texts: readonly string[]) => inShares(threads, texts, perCall), close }],
+  ] as const));
+}
+
+class SessionThread {
+  readonly #worker: Worker;
+  /** It answers in the order in which it is asked. */
+  readonly #waiting: ((rows: Float32Array[]) => void)[] = [];
+
+  private constructor(worker: Worker) {
+    this.#worker = worker;
+    worker.on('message', (rows: Float32Array[]) => this.#waiting.shift()?.(rows));
+  }
+
+  static async start(model: BenchModel): Promise<SessionThread> {
     const worker = new Worker(new URL('./onnx-session-entry.ts', import.meta.url), { workerData: model });
     await once(worker, 'message');
-    return worker;
-  }));
-  const variants = new Map<string, EmbeddingWay>();
-  for (const perCall of BATCHES) {
-    variants.set(`${perCall} per call, 1 x ${cores} threads`, {
-      embed: (texts) => session.embed(texts, perCall),
-      close: async () => {},
-    });
-    variants.set(`${perCall} per call, ${cores} x 1 thread`, {
-      embed: (texts) => inShares(threads, texts, perCall),
-      close: async () => {},
+    return new SessionThread(worker);
+  }
+
+  embed(share: Share): Promise<Float32Array[]> {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      this.#worker.postMessage(share);
     });
   }
-  // Whoever closes one closes all: they share their sessions.
-  const [first] = variants.values();
-  variants.set([...variants.keys()][0]!, {
-    ...first!,
-    async close() {
-      await session.dispose();
-      for (const worker of threads) {
-        const ended = once(worker, 'exit');
-        worker.postMessage('close');
-        await ended;
-      }
-    },
-  });
-  return variants;
+
+  async close(): Promise<void> {
+    const ended = once(this.#worker, 'exit');
+    this.#worker.postMessage('close');
+    await ended;
+  }
 }
 
 /** Each thread takes the next share as soon as it is done with one; sorted first, so that a share is of like length. */
-async function inShares(threads: readonly Worker[], texts: readonly string[], perCall: number): Promise<Float32Array[]> {
+async function inShares(threads: readonly SessionThread[], texts: readonly string[], perCall: number): Promise<Float32Array[]> {
   const rows: Float32Array[] = [];
   const order = texts.map((_, index) => index).sort((a, b) => texts[b]!.length - texts[a]!.length);
   let next = 0;
-  await Promise.all(threads.map(async (worker) => {
+  await Promise.all(threads.map(async (thread) => {
     while (next < order.length) {
       const share = order.slice(next, next + SHARE);
       next += SHARE;
-      worker.postMessage({ texts: share.map((index) => texts[index]!), perCall } satisfies Share);
-      const [vectors] = (await once(worker, 'message')) as [Float32Array[]];
+      const vectors = await thread.embed({ texts: share.map((index) => texts[index]!), perCall });
       for (const [row, index] of share.entries()) rows[index] = vectors[row]!;
     }
   }));

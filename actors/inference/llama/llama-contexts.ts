@@ -1,0 +1,167 @@
+/**
+ * The contexts of one embedding model, each for texts of certain lengths.
+ *
+ * Flash attention slows short texts down, because its tiled kernel begins at 64 tokens. So an encoder has two
+ * contexts, with and without it, and each text goes to the one that suits its length. The second is opened for the
+ * first text that needs it: a search sends one short query, and should not wait for the context of long texts.
+ *
+ * Both belong to one loaded model. The library sets flash attention for a model, and lets only contexts for
+ * generation differ; whether a context opened that way embeds as it should is therefore tried on one text. If it does
+ * not, the model is loaded a second time, which takes as much memory again where the library repacks weights.
+ */
+import type { Llama, LlamaContext, LlamaContextOptions, LlamaModel } from 'node-llama-cpp';
+import { SpillwayError } from '../../../kernel/index.ts';
+import type { NativeLogger } from './native-logger.ts';
+import { directContext, libraryContext, type TextContext } from './text-context.ts';
+import { TokenFrame } from './token-frame.ts';
+
+export interface ContextSettings {
+  readonly llama: Pick<Llama, 'loadModel'>;
+  readonly logger: NativeLogger;
+  readonly modelPath: string;
+  readonly contextSize: number;
+  /** Whether every weight is checked for NaN and infinities while loading, which reads the whole file. */
+  readonly checkWeights: boolean;
+}
+
+const PROBE_TEXT = 'spillway';
+/** Two ways of computing one text differ by rounding; a wrong one differs in the first digit. */
+const AGREEING_COSINE = 0.9999;
+
+export class LlamaContexts {
+  /** Texts with at least this many tokens use flash attention. */
+  flashAttentionTokensMin: number;
+  readonly model: LlamaModel;
+  readonly frame: TokenFrame;
+  /** The vector of a short text, as the library itself gives it. */
+  readonly probe: ArrayLike<number>;
+  readonly #settings: ContextSettings;
+  readonly #models: LlamaModel[];
+  /** With flash attention and without. */
+  readonly #contexts = new Map<boolean, Promise<TextContext>>();
+
+  private constructor(settings: ContextSettings, model: LlamaModel, first: TextContext, probe: ArrayLike<number>, flashAttentionTokensMin: number) {
+    this.#settings = settings;
+    this.model = model;
+    this.frame = new TokenFrame(model);
+    this.probe = probe;
+    this.flashAttentionTokensMin = flashAttentionTokensMin;
+    this.#models = [model];
+    this.#contexts.set(flashAttentionTokensMin <= 0, Promise.resolve(first));
+  }
+
+  /** Loads the model with the context of short texts. @throws SpillwayError `backend_load_failed`. */
+  static async open(settings: ContextSettings, flashAttentionTokensMin: number): Promise<LlamaContexts> {
+    return explained(settings, async () => {
+      const model = await load(settings, flashAttentionTokensMin <= 0, settings.checkWeights);
+      const library = await model.createEmbeddingContext(sizeOf(settings));
+      const { vector } = await library.getEmbeddingFor(probeTokens(model));
+      const direct = directContext(library);
+      const context = (await agrees(direct, model, vector)) ? direct! : libraryContext(library);
+      return new LlamaContexts(settings, model, context, vector, flashAttentionTokensMin);
+    });
+  }
+
+  /** The context for a text of `length` tokens, special ones included. @throws SpillwayError `backend_load_failed`. */
+  forLength(length: number): Promise<TextContext> {
+    return this.withFlashAttention(length >= this.flashAttentionTokensMin);
+  }
+
+  withFlashAttention(flashAttention: boolean): Promise<TextContext> {
+    let context = this.#contexts.get(flashAttention);
+    if (context === undefined) {
+      context = this.#openOther(flashAttention);
+      this.#contexts.set(flashAttention, context);
+      // A failure is for whoever asked, and may have been a want of memory that passes.
+      context.catch(() => this.#contexts.delete(flashAttention));
+    }
+    return context;
+  }
+
+  async close(): Promise<void> {
+    for (const opening of this.#contexts.values()) {
+      // A context that failed to open has told its caller so, and there is nothing to free.
+      const context = await opening.catch(() => undefined);
+      await context?.dispose();
+    }
+    for (const model of this.#models) await model.dispose();
+  }
+
+  #openOther(flashAttention: boolean): Promise<TextContext> {
+    const settings = this.#settings;
+    return explained(settings, async () => {
+      const shared = await openShared(this.model, settings, flashAttention);
+      if (await agrees(shared, this.model, this.probe)) return shared!;
+      await shared?.dispose();
+      const model = await load(settings, flashAttention, false);
+      this.#models.push(model);
+      return libraryContext(await model.createEmbeddingContext(sizeOf(settings)));
+    });
+  }
+}
+
+function load({ llama, modelPath }: ContextSettings, flashAttention: boolean, checkWeights: boolean): Promise<LlamaModel> {
+  return llama.loadModel({
+    modelPath, gpuLayers: 0, useMmap: true, checkTensors: checkWeights,
+    // "auto" is what the library does by default: on, where the model allows it.
+    defaultContextFlashAttention: flashAttention ? 'auto' : false,
+  });
+}
+
+/** A text longer than `batchSize` silently gets a wrong vector, so it is the context's size. */
+function sizeOf({ contextSize }: ContextSettings): { contextSize: number; batchSize: number; threads: number } {
+  return { contextSize, batchSize: contextSize, threads: 1 };
+}
+
+async function openShared(model: LlamaModel, settings: ContextSettings, flashAttention: boolean): Promise<TextContext | undefined> {
+  const embedding: LlamaContextOptions & { readonly _embeddings: true } = { ...sizeOf(settings), sequences: 1, flashAttention: flashAttention ? 'auto' : false, _embeddings: true };
+  const context: LlamaContext = await model.createContext(embedding);
+  const direct = directContext(context);
+  if (direct === undefined) await context.dispose();
+  return direct;
+}
+
+/** Whether `context` gives the probe text the vector it should have. */
+async function agrees(context: TextContext | undefined, model: LlamaModel, expected: ArrayLike<number>): Promise<boolean> {
+  if (context === undefined) return false;
+  try {
+    const vector = await context.compute(new TokenFrame(model).around(probeTokens(model)));
+    return vector.length === expected.length && cosine(vector, expected) >= AGREEING_COSINE;
+  } catch {
+    // Calls that take other arguments than these are another library's, and the documented way remains.
+    return false;
+  }
+}
+
+function probeTokens(model: LlamaModel): ReturnType<LlamaModel['tokenize']> {
+  return model.tokenize(PROBE_TEXT);
+}
+
+function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let dot = 0;
+  let aa = 0;
+  let bb = 0;
+  for (let i = 0; i < a.length; i++) {
+    dot += a[i]! * b[i]!;
+    aa += a[i]! * a[i]!;
+    bb += b[i]! * b[i]!;
+  }
+  return dot / Math.sqrt(aa * bb);
+}
+
+async function explained<Result>({ modelPath, logger }: ContextSettings, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (cause) {
+    throw loadFailure(modelPath, logger, cause);
+  }
+}
+
+/** An error for a model that the native library refused. */
+export function loadFailure(modelPath: string, logger: NativeLogger, cause: unknown): SpillwayError {
+  return new SpillwayError(
+    'backend_load_failed',
+    `model ${modelPath}: llama.cpp refused it (${(cause as Error).message}, ${logger.explain()}); choose another model, or convert it again`,
+    { cause, details: { path: modelPath } },
+  );
+}
