@@ -33,5 +33,25 @@ export type {
 } from '../kernel/index.ts';
 export { Pool, System, createPool, createSystem } from '../supervisors/index.ts';
 export type { ActorHealth, ChildSpec, ChildStatus, LightActor, PoolOptions, SupervisorFlags, SystemOptions } from '../supervisors/index.ts';
-export { Embedder, createEmbedder } from './inference/index.ts';
-export type { EmbedderOptions } from './inference/index.ts';
+export { Embedder, createEmbedder, createModelHost, createRanker } from './inference/index.ts';
+export type {
+  EmbedOptions,
+  Embedded,
+  EmbedderOptions,
+  HostedModel,
+  ModelHost,
+  ModelHostOptions,
+  ModelInfo,
+  ModelSource,
+  OutputFormat,
+  Pooling,
+  Priority,
+  Prompts,
+  Ranked,
+  Ranker,
+  RankerOptions,
+  SchedulerLimits,
+  SwapReport,
+  TruncatePolicy,
+  VectorOf,
+} from './inference/index.ts';

@@ -6,6 +6,6 @@ import type { Way } from './inference/task.ts';
 const kind = process.argv[2]!; const ways = process.argv.slice(3) as Way[];
 const model = kind === 'Q8_0' || kind === 'F16' ? { format: 'gguf' as const, type: kind, path: miniLmModel({ type: kind }) } : { format: 'onnx' as const, type: kind, path: miniLmOnnx({ type: kind as 'fp32' }) };
 const at = performance.now();
-const c = await compare({ entrants: ways.map((way) => ({ way, model, cores: availableParallelism() })), reference: model.format === 'gguf' ? { way: 'node-llama-cpp, in turn' } : { way: 'onnxruntime-node, tuned by hand', variant: '1 per call, 1 x 2 threads' }, workloads: [16, 64, 256, 'mixed' as const].map((length) => ({ length })), seconds: 1, rounds: 1, onlyOnce: ['node-llama-cpp, defaults'], isInTime: () => true });
+const c = await compare({ entrants: ways.map((way) => ({ way, model, cores: availableParallelism() })), reference: model.format === 'gguf' ? { way: 'node-llama-cpp, in turn' } : { way: 'onnxruntime-node, tuned by hand', variant: '1 per call, 1 x 2 threads' }, workloads: [16, 64, 256, 'mixed' as const].map((length) => ({ length })), seconds: 1, rounds: 2, onlyOnce: ['node-llama-cpp, defaults'], isInTime: () => true });
 console.log(performance.now() - at, c.failures, c.cosineMin);
 for (const { workload, figures } of c.workloads) for (const f of figures) console.log(JSON.stringify(workload), f.way, f.variant, rateOf(f).toFixed(1), timesFaster(figures[0]!, f).toFixed(2));

@@ -195,7 +195,7 @@ export class Embedder {
       async (model, leftMs) => {
         checkDimensions(options.dimensions, model.info.dimensions);
         // Only the beginning of a call is refused when there is too much; what has begun waits for room.
-        if (start > 0) await model.scheduler.whenRoom(options.priority ?? 'normal', signal);
+        if (start > 0) await roomFor(model, texts.length, options);
         const embedded = await model.scheduler.embed({ ...request, deadlineMs: leftMs });
         return embedded.map((text, index) => embeddedOf(text, start + index, model, options));
       },
@@ -207,6 +207,15 @@ export class Embedder {
   #session(): ProviderSession {
     if (this.#closing !== undefined) throw new SpillwayError('actor_stopped', 'The embedder is closed or closing; make another one with createEmbedder.');
     return new ProviderSession(this.#providers);
+  }
+}
+
+/** Also resolves once the call is cancelled: its texts are then told so, each for itself. */
+async function roomFor({ scheduler }: LoadedModel, texts: number, { priority, key, signal }: EmbedOptions): Promise<void> {
+  try {
+    await scheduler.whenRoom({ texts, ...(priority === undefined ? {} : { priority }), ...(key === undefined ? {} : { key }), ...(signal === undefined ? {} : { signal }) });
+  } catch (error) {
+    if (signal?.aborted !== true) throw error;
   }
 }
 

@@ -45,15 +45,15 @@ class Desk {
       case 'vectors':
         return this.#vectors(message.request.texts);
       case 'urgency':
-        return measureUrgency(await this.#fastest({ length: message.request.bulkTokens }), this.#source, message.request);
+        return measureUrgency(...(await this.#fastest({ length: message.request.bulkTokens })), message.request);
       case 'delay':
-        return measureDelay(await this.#fastest({ length: DELAY_TOKENS }), this.#source, message.request);
+        return measureDelay(...(await this.#fastest({ length: DELAY_TOKENS })), message.request);
     }
   }
 
-  async #fastest(workload: Workload): Promise<EmbeddingWay> {
-    const { variant } = await this.#prepare(workload);
-    return this.#variants.get(variant)!;
+  async #fastest(workload: Workload): Promise<[way: EmbeddingWay, source: TextSource, textsPerSecond: number]> {
+    const { variant, textsPerSecond } = await this.#prepare(workload);
+    return [this.#variants.get(variant)!, this.#source, textsPerSecond];
   }
 
   async close(): Promise<void> {

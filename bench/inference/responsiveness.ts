@@ -14,24 +14,19 @@ const BULK_TEXTS = 256;
 /** Until the loop is as idle as it gets after loading. */
 const SETTLE_MS = 500;
 
-export async function measureDelay(way: EmbeddingWay, source: TextSource, { seconds }: DelayRequest): Promise<DelayReport> {
-  const count = way.bulkTexts ?? BULK_TEXTS;
-  await way.embed(source.take({ length: DELAY_TOKENS }, count));
+/** @param textsPerSecond the pace that the way was found to have */
+export async function measureDelay(way: EmbeddingWay, source: TextSource, textsPerSecond: number, { seconds }: DelayRequest): Promise<DelayReport> {
+  // Made before: making them would be part of the delay. None comes twice, or a cache would do the work.
+  const supply = source.take({ length: DELAY_TOKENS }, Math.ceil(textsPerSecond * seconds));
   await sleep(SETTLE_MS);
   const idle = await delayDuring(() => sleep(seconds * 500));
-  let embedded = 0;
   let elapsedMs = 0;
-  // Its texts are made before: making them would be part of the delay.
-  const supply = Array.from({ length: 8 }, () => source.take({ length: DELAY_TOKENS }, count));
   const loaded = await delayDuring(async () => {
     const beganMs = performance.now();
-    while ((elapsedMs = performance.now() - beganMs) < seconds * 1_000) {
-      const texts = supply[(embedded / count) % supply.length]!;
-      await way.embed(texts);
-      embedded += texts.length;
-    }
+    for (let start = 0; start < supply.length; start += BULK_TEXTS) await way.embed(supply.slice(start, start + BULK_TEXTS));
+    elapsedMs = performance.now() - beganMs;
   });
-  return { idle, loaded, textsPerSecond: (embedded * 1_000) / elapsedMs };
+  return { idle, loaded, textsPerSecond: (supply.length * 1_000) / elapsedMs };
 }
 
 async function delayDuring(work: () => Promise<unknown>): Promise<Delay> {

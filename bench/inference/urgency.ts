@@ -18,11 +18,22 @@ const BULK_CALLS = 2;
 const BULK_TEXTS = 512;
 /** The load is at its full height after so much. */
 const RAMP_MS = 1_000;
+/** How many more texts are at hand than the load is expected to get through. */
+const SUPPLY_SPARE = 1.5;
 
-export async function measureUrgency(way: EmbeddingWay, source: TextSource, { seconds, bulkTokens, queryTokens }: UrgencyRequest): Promise<UrgencyReport> {
+/** @param textsPerSecond the pace that the way was found to have with the texts of the load */
+export async function measureUrgency(
+  way: EmbeddingWay,
+  source: TextSource,
+  textsPerSecond: number,
+  { seconds, bulkTokens, queryTokens }: UrgencyRequest,
+): Promise<UrgencyReport> {
+  // Made before, for making them would hold up the requests. Never too few, however fast the load goes.
+  const supply = source.take({ length: bulkTokens }, BULK_CALLS * BULK_TEXTS + Math.ceil(textsPerSecond * (seconds + RAMP_MS / 1_000) * SUPPLY_SPARE));
+  const queries = source.take({ length: queryTokens }, 2 * ALONE_REQUESTS + Math.ceil((seconds * 1_000) / EVERY_MS) + 1);
   const urgent = async (): Promise<void> => {
-    const [query] = source.take({ length: queryTokens }, 1);
-    await (way.embedUrgent?.(query!) ?? way.embed([query!]));
+    const query = queries.pop()!;
+    await (way.embedUrgent?.(query) ?? way.embed([query]));
   };
   const aloneMs: number[] = [];
   for (let request = 0; request < 2 * ALONE_REQUESTS; request++) {
@@ -34,9 +45,10 @@ export async function measureUrgency(way: EmbeddingWay, source: TextSource, { se
 
   let isLoaded = true;
   let bulk = 0;
+  const beganMs = performance.now();
   const load = async (): Promise<void> => {
-    while (isLoaded) {
-      const texts = source.take({ length: bulkTokens }, way.bulkTexts ?? BULK_TEXTS);
+    while (isLoaded && supply.length > 0) {
+      const texts = supply.splice(-BULK_TEXTS);
       await way.embed(texts);
       bulk += texts.length;
     }
@@ -55,6 +67,5 @@ export async function measureUrgency(way: EmbeddingWay, source: TextSource, { se
   await Promise.all(requests);
   isLoaded = false;
   await Promise.all(loads);
-  const loadedSeconds = (performance.now() - startedAt + RAMP_MS) / 1_000;
-  return { aloneMs, loadedMs, bulkPerSecond: bulk / loadedSeconds };
+  return { aloneMs, loadedMs, bulkPerSecond: (bulk * 1_000) / (performance.now() - beganMs) };
 }

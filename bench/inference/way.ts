@@ -7,8 +7,6 @@ export interface EmbeddingWay {
   secondsOf?(texts: readonly string[]): Promise<number>;
   /** One text that somebody waits for. Absent where it is `embed` of one. */
   embedUrgent?(text: string): Promise<unknown>;
-  /** Texts that a caller who wants the most from it hands over at once. Default 512. */
-  readonly bulkTexts?: number;
   close(): Promise<unknown>;
 }
 

@@ -22,6 +22,8 @@ export interface CommandOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** What runs the launcher. Default: the repo's Node, without a detour. */
   readonly command?: readonly string[];
+  /** Given to its standard input, and the end of it. With `pipe` it stays open for the test to write to. Default: none. */
+  readonly stdin?: Uint8Array | 'pipe';
   /** Runs as this user, where the tests run as root and root may read everything. */
   readonly uid?: number;
 }
@@ -77,9 +79,12 @@ export function start(args: readonly string[], options: CommandOptions = {}): Ru
   const child = spawn(node!, [...nodeArgs, LAUNCHER, ...args], {
     cwd: options.cwd ?? tmpdir(),
     env: { ...environment(), ...options.env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [options.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
   });
+  // A command that ends before it has read all of it has its reasons, and the test will see them.
+  child.stdin?.on('error', () => {});
+  if (options.stdin !== undefined && options.stdin !== 'pipe') child.stdin?.end(options.stdin);
   return new RunningCommand(child);
 }
 

@@ -74,7 +74,7 @@ export const generation = defineActor<GenerationSpec, GenerationArgs>({
         },
       },
       async stop() {
-        await Promise.all([...tasks].map((task) => task.return()));
+        await Promise.all([...tasks].map((task) => task.stop()));
         // A load that failed has nothing to close, and its error was the answer to whoever asked.
         const loaded = await loading?.catch(() => undefined);
         await loaded?.close();

@@ -48,6 +48,7 @@ export class GenerationTask implements AsyncIterableIterator<GenerationItem, und
   /** Spent in steps behind the first token. */
   #computedMs = 0;
   #isCancelled = false;
+  #isStopped = false;
   #isOver = false;
   #ending: Promise<void> | undefined;
 
@@ -80,6 +81,12 @@ export class GenerationTask implements AsyncIterableIterator<GenerationItem, und
     this.#isOver = true;
     await this.#giveBack();
     return DONE;
+  }
+
+  /** Its actor ends: whoever still waits for an item is told so. Resolves when it holds nothing. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await this.#giveBack();
   }
 
   [Symbol.asyncIterator](): this {
@@ -151,6 +158,7 @@ export class GenerationTask implements AsyncIterableIterator<GenerationItem, und
   }
 
   #endedBy(): FinishReason | undefined {
+    if (this.#isStopped) throw new SpillwayError('actor_stopped', 'The generator ended before the text did.');
     if (this.#isCancelled || this.#message.cancelled) return 'cancelled';
     return this.#host.nowMs() >= this.#deadlineMs || this.#ending !== undefined ? 'deadline' : undefined;
   }
@@ -184,7 +192,8 @@ export class GenerationTask implements AsyncIterableIterator<GenerationItem, und
   async #leave(): Promise<void> {
     this.#timer.cancel();
     try {
-      await this.#run?.release();
+      // At once for a task that waits: the message behind its cancel may be another request.
+      if (this.#run !== undefined) await this.#run.release();
     } finally {
       this.#slot.leave();
       this.#host.onEnd(this);

@@ -83,3 +83,8 @@ export async function createGenerator(system: System, options: GeneratorOptions 
   const { sha256, contextTokens, sequences, name: title } = await ref.ask('load', {}, { deadlineMs: LOAD_MS });
   return new TextGenerator(system, ref, { name: title, sha256, contextTokens, sequences });
 }
+
+async function inspected(system: System, model: string | undefined, cacheDir: string | undefined): Promise<CheckedModel> {
+  const { checked } = await inspectModel(system, { purpose: 'generate', actors: 1, ...(model === undefined ? {} : { model }), ...(cacheDir === undefined ? {} : { cacheDir }) });
+  return checked;
+}

@@ -2,22 +2,22 @@
  * Generates text with llama.cpp through node-llama-cpp.
  *
  * One context has all sequences. The library collects what they ask for within one turn of the event loop and
- * computes it in one native call, as far as `batching` lets it. Four findings shape this file.
+ * computes it in one native call, as far as `batching` lets it. Three findings shape this file.
  * - A native call cannot be stopped. So a step is one call, and a long prompt is read in parts: a cancel waits
  *   for one of them at the most, and other sequences get their tokens in between.
  * - The library makes room in a full context by forgetting its beginning. Here a completion ends there instead.
- * - Sequences are emptied and used again; to dispose one and make another takes as long and leaves garbage.
  * - One thread a context, as for embedding: more wait for each other in spin loops when a core is taken away.
  */
 import assert from 'node:assert';
 import {
-  LlamaGrammarEvaluationState, getLlama,
+  LlamaGrammarEvaluationState,
   type BatchingOptions, type Llama, type LlamaContext, type LlamaContextSequence, type LlamaGrammar, type LlamaModel, type SequenceEvaluateOptions, type Token,
 } from 'node-llama-cpp';
 import { SpillwayError } from '../../../kernel/index.ts';
 import { TEXT_BYTES_MAX_DEFAULT, type BackendCapabilities } from '../backend.ts';
-import { checkGgufHeader, hashModel } from '../gguf/header.ts';
-import { NativeLogger } from '../llama/native-logger.ts';
+import { checkGgufHeader } from '../gguf/header.ts';
+import { withLlama } from '../llama/llama-library.ts';
+import type { NativeLogger } from '../llama/native-logger.ts';
 import {
   CONTEXT_TOKENS_DEFAULT, SEQUENCES_DEFAULT,
   type GenerationBackend, type GenerationBackendOptions, type GenerationModel, type GenerationRun, type PreparedRun, type RunRequest, type RunStep,
@@ -28,6 +28,8 @@ import { TokenText } from './token-text.ts';
 const PROMPT_PART_TOKENS = 64;
 /** What the library's grammars of JSON schemas end with, because not every model would end by itself. */
 const GRAMMAR_END = '\n\n\n\n';
+/** The library lets an integer have an exponent, and so be none (1e-3); this is the part of its rule without. */
+const INTEGER_RULE = /^(integer-number-rule ::= .*) \(\[eE\].*$/m;
 const SELF_TEST_PROMPT = 'spillway';
 
 /** One sequence a call, the one that has waited longest: then nothing depends on what the others do. */
@@ -46,41 +48,19 @@ export async function loadLlamaGeneration(modelPath: string, options: Generation
   const { sequences = SEQUENCES_DEFAULT, contextTokens = CONTEXT_TOKENS_DEFAULT, threads = 1, batching = true } = options;
   const summary = checkGgufHeader(modelPath, 'generate');
   const contextSize = Math.min(summary.contextLength, contextTokens);
-  const logger = new NativeLogger(options.log);
-  // The library tries its binary in a child process first; the hash is computed meanwhile.
-  const [initialized, hashed] = await Promise.allSettled([initialize(logger, threads), options.sha256 ?? hashModel(modelPath)]);
-  if (initialized.status === 'rejected') throw initialized.reason;
-  const llama = initialized.value;
-  try {
-    if (hashed.status === 'rejected') throw hashed.reason;
+  const { sha256, log } = options;
+  return withLlama(modelPath, { ...(sha256 === undefined ? {} : { sha256 }), ...(log === undefined ? {} : { log }) }, async ({ llama, logger, sha256: hash }) => {
+    llama.maxThreads = threads;
     const { model, context } = await open(llama, logger, modelPath, {
       contextSize, sequences, threads,
       batchSize: PROMPT_PART_TOKENS * sequences,
       batching: batching ? {} : { itemPrioritizationStrategy: ONE_BY_ONE },
     });
-    const about = { name: summary.name, sha256: hashed.value, dimensions: 0, tokensMax: contextSize - 1, contextTokens: contextSize };
+    const about = { name: summary.name, sha256: hash, dimensions: 0, tokensMax: contextSize - 1, contextTokens: contextSize };
     const backend = new LlamaGeneration(llama, model, context, about, options.promptBytesMax ?? TEXT_BYTES_MAX_DEFAULT);
     await selfTest(backend);
-    NativeLogger.silence(llama);
     return backend;
-  } catch (cause) {
-    NativeLogger.silence(llama);
-    // Disposes what was loaded, too.
-    await llama.dispose();
-    throw cause;
-  }
-}
-
-async function initialize(logger: NativeLogger, maxThreads: number): Promise<Llama> {
-  try {
-    return await getLlama({ gpu: false, build: 'never', skipDownload: true, progressLogs: false, maxThreads, logLevel: logger.level, logger: logger.receive });
-  } catch (cause) {
-    throw new SpillwayError(
-      'backend_unavailable',
-      `the native library of node-llama-cpp could not be loaded for ${process.platform}-${process.arch} (${(cause as Error).message}); reinstall the package on this machine`,
-      { cause },
-    );
-  }
+  });
 }
 
 async function open(llama: Llama, logger: NativeLogger, modelPath: string, options: Parameters<LlamaModel['createContext']>[0]): Promise<{ model: LlamaModel; context: LlamaContext }> {
@@ -193,7 +173,9 @@ class LlamaGeneration implements GenerationBackend {
   async #grammarOf(schema: object): Promise<LlamaGrammar> {
     try {
       // Its type follows a schema that is written out in the code, which this one is not.
-      return await this.#llama.createGrammarForJsonSchema(schema as { readonly type: 'string' });
+      const { grammar } = await this.#llama.createGrammarForJsonSchema(schema as { readonly type: 'string' });
+      const integral = grammar.replace(INTEGER_RULE, '$1');
+      return await this.#llama.createGrammar({ grammar: integral });
     } catch (cause) {
       throw new SpillwayError('schema_invalid', `The schema cannot be made into a grammar (${(cause as Error).message}); simplify it.`, { cause });
     }

@@ -17,6 +17,8 @@ import type { TensorType } from './types.ts';
 const NOT_WEIGHTS: ReadonlySet<TensorType> = new Set(['I8', 'I16', 'I32', 'I64', 'F64', 'Q8_1', 'Q8_K']);
 const TOKEN_TYPE_COUNT_MAX = 65_536;
 const TOKEN_TYPES = 'token_types.weight';
+/** Vectors by their names: in a file they may also be matrices of one row. */
+const IS_VECTOR = /(?:\.bias|_norm\.weight|^token_types\.weight)$/;
 /** Tables whose rows are looked up; every other matrix is multiplied. */
 const LOOKUP_TABLES: ReadonlySet<string> = new Set(['token_embd.weight', 'position_embd.weight', TOKEN_TYPES]);
 
@@ -26,7 +28,7 @@ export function checkTensors(header: GgufHeader, shape: ModelShape, vocabularySi
     if (NOT_WEIGHTS.has(tensor.type)) {
       throw modelError('model_malformed', header.path, `stores ${tensor.name} as ${tensor.type}, which is no format for weights`);
     }
-    if ((tensor.dims.length === 1 || tensor.name === TOKEN_TYPES) && tensor.type !== 'F32') {
+    if ((tensor.dims.length === 1 || IS_VECTOR.test(tensor.name)) && tensor.type !== 'F32') {
       throw modelError('model_malformed', header.path, `stores ${tensor.name} as ${tensor.type}; expected F32`);
     }
     if (tensor.type === 'Q8_0' && tensor.dims[0] === Q8_0_BLOCK_ELEMENTS && !LOOKUP_TABLES.has(tensor.name)) {

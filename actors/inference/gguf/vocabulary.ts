@@ -35,7 +35,8 @@ export function checkVocabulary(header: GgufHeader): number {
     throw modelError('model_malformed', path, 'has no tokenizer.ggml.tokens; expected a list of strings');
   }
   const tokens = found.value as readonly string[];
-  checkDistinct(path, tokens);
+  const names = distinctTokens(path, tokens);
+  if (tokenizer === 'llama') checkBytes(path, names);
   const types = checkParallelArray(header, 'tokenizer.ggml.token_type', tokens.length, [VALUE_TYPE.i32]);
   checkParallelArray(header, 'tokenizer.ggml.scores', tokens.length, [VALUE_TYPE.f32, VALUE_TYPE.i32]);
   for (const [id, type] of types?.entries() ?? []) {
@@ -63,7 +64,7 @@ function specialKey(name: (typeof SPECIAL_TOKENS)[number]): string {
   return `tokenizer.ggml.${name}_token_id`;
 }
 
-function checkDistinct(path: string, tokens: readonly string[]): void {
+function distinctTokens(path: string, tokens: readonly string[]): ReadonlySet<string> {
   const seen = new Set<string>();
   for (const [index, token] of tokens.entries()) {
     // llama.cpp ends a token at its first NUL and gives an empty one this name before it compares.
@@ -71,6 +72,17 @@ function checkDistinct(path: string, tokens: readonly string[]): void {
     const name = text === '' ? `[EMPTY_${index}]` : text;
     if (seen.has(name)) throw modelError('model_malformed', path, `has the token ${JSON.stringify(name.slice(0, 40))} twice in its vocabulary (again at ${index})`);
     seen.add(name);
+  }
+  return seen;
+}
+
+/** In a SentencePiece vocabulary what has no token is spelt in bytes, and llama.cpp aborts at one that it lacks. */
+function checkBytes(path: string, tokens: ReadonlySet<string>): void {
+  for (let byte = 0; byte <= 0xff; byte++) {
+    const name = `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`;
+    if (!tokens.has(name) && !(byte < 0x80 && tokens.has(String.fromCharCode(byte)))) {
+      throw modelError('model_malformed', path, `has no token ${name} in its vocabulary; expected one for each byte, for characters without a token`);
+    }
   }
 }
 

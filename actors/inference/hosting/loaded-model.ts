@@ -170,8 +170,14 @@ export class LoadedModel {
 
   async #end(error: SpillwayError): Promise<void> {
     this.scheduler.close(error);
-    if (!this.#system.closing) await this.#system.terminate(this.#id);
-    this.#onClosed?.();
+    try {
+      if (!this.#system.closing) await this.#system.terminate(this.#id);
+    } catch (failure) {
+      // Its actors failed more often than their supervisor permits, which then has gone by itself.
+      if (!(failure instanceof SpillwayError) || failure.code !== 'child_unknown') throw failure;
+    } finally {
+      this.#onClosed?.();
+    }
   }
 }
 

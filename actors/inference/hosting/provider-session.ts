@@ -12,7 +12,7 @@ import type { Lease, LoadedModel } from './loaded-model.ts';
 import type { ModelSlot } from './model-slot.ts';
 
 /** Errors that are the request's own or say nothing of the provider: another one would not do better. */
-const NOT_THE_PROVIDERS: ReadonlySet<string> = new Set(['ask_cancelled', 'embed_overloaded', 'embed_cancelled', 'dimensions_invalid', 'system_closed', 'model_budget_exceeded']);
+const NOT_THE_PROVIDERS: ReadonlySet<string> = new Set(['ask_cancelled', 'embed_overloaded', 'embed_request_too_large', 'embed_quota_exceeded', 'dimensions_invalid', 'system_closed', 'model_budget_exceeded']);
 
 export interface Provider {
   readonly slot: Pick<ModelSlot<unknown>, 'lease'>;

@@ -13,6 +13,7 @@ import type { Llama, LlamaContext, LlamaContextOptions, LlamaModel } from 'node-
 import { SpillwayError } from '../../../kernel/index.ts';
 import type { NativeLogger } from './native-logger.ts';
 import { directContext, libraryContext, type TextContext } from './text-context.ts';
+import type { Runner } from './text-queue.ts';
 import { TokenFrame } from './token-frame.ts';
 
 export interface ContextSettings {
@@ -37,8 +38,7 @@ export class LlamaContexts {
   readonly probe: ArrayLike<number>;
   readonly #settings: ContextSettings;
   readonly #models: LlamaModel[];
-  /** With flash attention and without. */
-  readonly #contexts = new Map<boolean, Promise<TextContext>>();
+  readonly #contexts = new Map<`${Runner}/${boolean}`, Promise<TextContext>>();
 
   private constructor(settings: ContextSettings, model: LlamaModel, first: TextContext, probe: ArrayLike<number>, flashAttentionTokensMin: number) {
     this.#settings = settings;
@@ -47,7 +47,7 @@ export class LlamaContexts {
     this.probe = probe;
     this.flashAttentionTokensMin = flashAttentionTokensMin;
     this.#models = [model];
-    this.#contexts.set(flashAttentionTokensMin <= 0, Promise.resolve(first));
+    this.#contexts.set(`ordinary/${flashAttentionTokensMin <= 0}`, Promise.resolve(first));
   }
 
   /** Loads the model with the context of short texts. @throws SpillwayError `backend_load_failed`. */
@@ -63,17 +63,18 @@ export class LlamaContexts {
   }
 
   /** The context for a text of `length` tokens, special ones included. @throws SpillwayError `backend_load_failed`. */
-  forLength(length: number): Promise<TextContext> {
-    return this.withFlashAttention(length >= this.flashAttentionTokensMin);
+  forLength(length: number, runner: Runner = 'ordinary'): Promise<TextContext> {
+    return this.withFlashAttention(length >= this.flashAttentionTokensMin, runner);
   }
 
-  withFlashAttention(flashAttention: boolean): Promise<TextContext> {
-    let context = this.#contexts.get(flashAttention);
+  withFlashAttention(flashAttention: boolean, runner: Runner = 'ordinary'): Promise<TextContext> {
+    const key = `${runner}/${flashAttention}` as const;
+    let context = this.#contexts.get(key);
     if (context === undefined) {
       context = this.#openOther(flashAttention);
-      this.#contexts.set(flashAttention, context);
+      this.#contexts.set(key, context);
       // A failure is for whoever asked, and may have been a want of memory that passes.
-      context.catch(() => this.#contexts.delete(flashAttention));
+      context.catch(() => this.#contexts.delete(key));
     }
     return context;
   }

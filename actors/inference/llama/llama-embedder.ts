@@ -4,7 +4,7 @@ import { TEXT_BYTES_MAX_DEFAULT, type BackendCapabilities, type BackendOptions, 
 import { normalizeInto } from '../unit-vector.ts';
 import type { LlamaContexts } from './llama-contexts.ts';
 import { refusedUnread, truncated, untouched, unwanted } from './text-admission.ts';
-import { TextQueue, otherEvents } from './text-queue.ts';
+import { TextQueue, otherEvents, type Runner } from './text-queue.ts';
 
 /** A text that is ready for its context. */
 interface PreparedText {
@@ -21,7 +21,7 @@ export class LlamaEmbedder implements EmbeddingBackend {
   readonly capabilities: BackendCapabilities = { embed: true, spans: false, rank: false, generate: false, fusedTextsMax: 1, fusedTokensMax: 1, interruptible: false };
   readonly #llama: Llama;
   readonly #contexts: LlamaContexts;
-  readonly #queue = new TextQueue();
+  readonly #queue = new TextQueue(() => this.#openExpress());
   readonly #truncate: TruncatePolicy;
   readonly #textBytesMax: number;
   readonly #nowMs: () => number;
@@ -45,7 +45,7 @@ export class LlamaEmbedder implements EmbeddingBackend {
     const { dimensions } = this.model;
     const vectors = new Float32Array(texts.length * dimensions);
     const outcomes: TextOutcome[] = texts.map(() => untouched('cancelled'));
-    await this.#queue.serve(texts.length, control.urgent === true, (index) => {
+    await this.#queue.serve(texts.length, control.urgent === true, (index, runner) => {
       const text = texts[index]!;
       const refused = unwanted(control, index, this.#nowMs()) ?? refusedUnread(text, this.#textBytesMax);
       const prepared = refused ?? this.#prepare(text, control.truncate ?? this.#truncate);
@@ -55,7 +55,7 @@ export class LlamaEmbedder implements EmbeddingBackend {
         return refused === undefined ? otherEvents() : undefined;
       }
       const row = vectors.subarray(index * dimensions, (index + 1) * dimensions);
-      return this.#compute(prepared, row).then((outcome) => { outcomes[index] = outcome; });
+      return this.#compute(prepared, row, runner).then((outcome) => { outcomes[index] = outcome; });
     });
     return { vectors, dimensions, outcomes };
   }
@@ -65,6 +65,13 @@ export class LlamaEmbedder implements EmbeddingBackend {
       await this.#contexts.close();
       await this.#llama.dispose();
     });
+  }
+
+  async #openExpress(): Promise<boolean> {
+    if (process.env['NOEXPRESS']) return false;
+    await this.#contexts.forLength(0, 'express');
+    await this.#contexts.forLength(this.model.tokensMax, 'express');
+    return true;
   }
 
   /** Special tokens written out in a text are ordinary text; the real ones are put around it. */
@@ -84,8 +91,8 @@ export class LlamaEmbedder implements EmbeddingBackend {
     return { tokens: frame.around(kept), tokenCount };
   }
 
-  async #compute({ tokens, tokenCount }: PreparedText, row: Float32Array): Promise<TextOutcome> {
-    const context = await this.#contexts.forLength(tokens.length);
+  async #compute({ tokens, tokenCount }: PreparedText, row: Float32Array, runner: Runner): Promise<TextOutcome> {
+    const context = await this.#contexts.forLength(tokens.length, runner);
     let vector: ArrayLike<number>;
     try {
       vector = await context.compute(tokens);

@@ -1,23 +1,33 @@
 /**
- * The order in which texts reach the native library: one after another, urgent ones first.
+ * The order in which texts reach the native library: urgent ones first.
  *
- * Before each text both queues are asked anew, so an urgent batch waits for the text that runs and for
- * no other, however many texts the batch in hand still has. Texts of one class keep their order. One
- * text is in flight at a time: with the direct way to a context (text-context.ts) a second one would
- * save a hundredth of the time and cost an urgent text another one's.
+ * One runner takes texts one after another. Before each it asks both queues anew, so an urgent batch waits for
+ * the text that runs and for no other, however many texts the batch in hand still has. Texts of one class begin in
+ * their order. With the direct way to a context (text-context.ts), a second ordinary text in flight would save a
+ * hundredth of the time and cost an urgent text another one's.
+ *
+ * An urgent text that finds the runner busy need not even wait for that: it may go to the express runner, which has
+ * contexts of its own and takes urgent texts only. The operating system then shares the processor between the two, so
+ * a short text overtakes a long one that has begun. Those contexts are opened when the first text could have used
+ * them, and until they are, the one runner serves all.
  */
 import assert from 'node:assert';
 
+export type Runner = 'ordinary' | 'express';
+
 /**
- * Begins the text at `index` of a batch, and deals with its result. Answers undefined when the text
- * was dealt with at once, a promise when it runs. It rejects, or throws, when the whole batch is broken.
+ * Begins the text at `index` of a batch, on the contexts of `runner`, and deals with its result. Answers undefined
+ * when the text was dealt with at once, a promise when it runs. It rejects, or throws, when the whole batch is broken.
  */
-export type BeginText = (index: number) => Promise<void> | undefined;
+export type BeginText = (index: number, runner: Runner) => Promise<void> | undefined;
 
 interface Batch {
   readonly size: number;
   readonly begin: BeginText;
+  /** The first text that has not begun. */
   next: number;
+  /** How many are dealt with. */
+  done: number;
   readonly resolve: () => void;
   readonly reject: (cause: unknown) => void;
 }
@@ -28,18 +38,26 @@ const AT_ONCE_MAX = 64;
 export class TextQueue {
   readonly #urgent: Batch[] = [];
   readonly #ordinary: Batch[] = [];
-  #isRunning = false;
-  /** Resolves when both queues are empty. */
-  #ran: Promise<void> = Promise.resolve();
+  readonly #openExpress: () => Promise<boolean>;
+  readonly #busy = new Set<Runner>();
+  /** What is under way: runners, and the opening of the express contexts. */
+  readonly #underWay = new Set<Promise<void>>();
+  #express: 'none' | 'opening' | 'open' | 'closed' = 'none';
   #closing: Promise<void> | undefined;
+
+  /** @param openExpress opens the contexts of the express runner; false when there are none */
+  constructor(openExpress: () => Promise<boolean>) {
+    this.#openExpress = openExpress;
+  }
 
   /** Serves a batch of `size` texts. Resolves when its last text is dealt with. */
   serve(size: number, urgent: boolean, begin: BeginText): Promise<void> {
     this.assertOpen();
     if (size === 0) return Promise.resolve();
     return new Promise((resolve, reject) => {
-      (urgent ? this.#urgent : this.#ordinary).push({ size, begin, next: 0, resolve, reject });
-      if (!this.#isRunning) this.#ran = this.#run();
+      (urgent ? this.#urgent : this.#ordinary).push({ size, begin, next: 0, done: 0, resolve, reject });
+      if (!this.#busy.has('ordinary')) this.#start('ordinary');
+      else if (urgent) this.#startExpress();
     });
   }
 
@@ -55,18 +73,41 @@ export class TextQueue {
   }
 
   async #drain(dispose: () => Promise<void>): Promise<void> {
-    await this.#ran;
+    while (this.#underWay.size > 0) await Promise.all(this.#underWay);
     await dispose();
   }
 
-  async #run(): Promise<void> {
-    this.#isRunning = true;
+  #startExpress(): void {
+    if (this.#express === 'open') {
+      if (!this.#busy.has('express') && this.#urgent.length > 0) this.#start('express');
+    } else if (this.#express === 'none') {
+      this.#express = 'opening';
+      this.#track(this.#openExpress().then((isOpen) => {
+        this.#express = isOpen ? 'open' : 'closed';
+        this.#startExpress();
+      }));
+    }
+  }
+
+  #start(runner: Runner): void {
+    this.#busy.add(runner);
+    this.#track(this.#run(runner));
+  }
+
+  #track(work: Promise<void>): void {
+    this.#underWay.add(work);
+    void work.finally(() => this.#underWay.delete(work));
+  }
+
+  async #run(runner: Runner): Promise<void> {
     for (let atOnce = 0; ; ) {
-      const queue = this.#urgent.length > 0 ? this.#urgent : this.#ordinary;
+      const queue = this.#urgent.length > 0 || runner === 'express' ? this.#urgent : this.#ordinary;
       const batch = queue[0];
       if (batch === undefined) break;
+      const index = batch.next++;
+      if (batch.next === batch.size) queue.shift();
       try {
-        const running = batch.begin(batch.next++);
+        const running = batch.begin(index, runner);
         if (running !== undefined) {
           atOnce = 0;
           await running;
@@ -74,16 +115,15 @@ export class TextQueue {
           atOnce = 0;
           await otherEvents();
         }
+        batch.done++;
+        if (batch.done === batch.size) batch.resolve();
       } catch (cause) {
-        queue.shift();
         batch.reject(cause);
-        continue;
+        const at = queue.indexOf(batch);
+        if (at >= 0) queue.splice(at, 1);
       }
-      if (batch.next < batch.size) continue;
-      queue.shift();
-      batch.resolve();
     }
-    this.#isRunning = false;
+    this.#busy.delete(runner);
   }
 }
 

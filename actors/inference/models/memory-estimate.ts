@@ -45,6 +45,7 @@ export interface MemoryOptions {
 }
 
 const THREAD_BYTES = 60e6;
+const ONNX_WEIGHT_COPIES = 2;
 const VOCABULARY_ENTRY_BYTES = 850;
 const FLOAT_BYTES = 4;
 const HALF_BYTES = 2;
@@ -68,6 +69,19 @@ interface Route {
   readonly flashAttention: boolean;
   /** Tokens whose keys and values are kept. */
   readonly kept: number;
+}
+
+/**
+ * Of a model of either backend.
+ *
+ * @param model its `path` is read for `llama`; for `onnx`, whose weights every session takes into memory of its own and
+ *   lays out anew, only its `sizeBytes` counts
+ * @throws SpillwayError those of `checkGgufHeader`
+ */
+export function estimateMemory({ backend, path, sizeBytes }: { readonly backend: 'llama' | 'onnx'; readonly path: string; readonly sizeBytes: number }, options: MemoryOptions = {}): MemoryEstimate {
+  if (backend === 'llama') return estimateGgufMemory(path, options);
+  const actorBytes = Math.round(THREAD_BYTES + sizeBytes * ONNX_WEIGHT_COPIES);
+  return { sharedBytes: 0, actorBytes, totalBytes: actorBytes * (options.actors ?? 1) };
 }
 
 /**

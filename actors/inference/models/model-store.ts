@@ -6,7 +6,7 @@
  * and that may only be read is safe from both; so it lies below `models/` of the cache folder under its hash.
  */
 import { chmodSync, closeSync, constants, copyFileSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
-import { basename, dirname, join, relative, sep } from 'node:path';
+import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { threadId } from 'node:worker_threads';
 import { SpillwayError } from '../../../kernel/index.ts';
 import type { FileMark, RegisteredModel } from './registry-file.ts';
@@ -82,6 +82,7 @@ export function copyIntoStore(path: string, sha256: string, cacheDir: string): s
   // A copy counts only when it is complete, so it grows beside its place.
   const beside = `${home}.tmp-${process.pid}-${threadId}`;
   try {
+    removeAbandoned(dirname(home));
     for (const { name } of files) copyFile(join(path, name), join(beside, basename(path), name));
     try {
       renameSync(beside, home);
@@ -131,12 +132,30 @@ export function makeReadOnly(path: string): void {
 export function removeOwnFiles({ path, copied, sha256 }: Pick<RegisteredModel, 'path' | 'copied' | 'sha256'>, cacheDir: string): boolean {
   const store = join(cacheDir, 'models');
   // A path in the registry is only text; nothing outside of the store is ever removed.
-  const inside = relative(store, path);
-  if (inside === '' || inside.startsWith('..') || !existsSync(path)) return false;
+  const [first = '', ...rest] = relative(store, path).split(sep);
+  if (first === '' || first === '..' || isAbsolute(relative(store, path)) || !existsSync(path)) return false;
+  const home = copied && first === sha256 && rest.length > 0 ? join(store, first) : path;
   try {
-    rmSync(copied ? join(store, sha256) : path, { recursive: true, force: true });
+    rmSync(home, { recursive: true, force: true });
     return true;
   } catch (cause) {
     throw new SpillwayError('registry_unwritable', `model ${path}: its files could not be removed (${(cause as Error).message}); check the permissions of the folder`, { cause, details: { path } });
+  }
+}
+
+/** What a process that died while it copied has left is as large as a model. */
+function removeAbandoned(store: string): void {
+  for (const name of existsSync(store) ? readdirSync(store) : []) {
+    const [, pid] = /^[0-9a-f]{64}\.tmp-(\d+)-\d+$/.exec(name) ?? [];
+    if (pid !== undefined && !isAlive(Number(pid))) rmSync(join(store, name), { recursive: true, force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }

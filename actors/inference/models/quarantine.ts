@@ -9,15 +9,14 @@ import { randomUUID } from 'node:crypto';
 import { SpillwayError, siblingModule, systemClock, type Addressed } from '../../../kernel/index.ts';
 import type { System } from '../../../supervisors/index.ts';
 import { PIPELINE_HEAP } from '../../pipeline-heap.ts';
-import type { InferenceArgs } from '../actor.ts';
 import { isolatedModel, type IsolationLevel } from '../isolation.ts';
 import type { CheckedModel } from '../model-choice.ts';
-import { quarantineProtocol } from './quarantine-actor.ts';
+import { quarantineProtocol, type QuarantineArgs } from './quarantine-actor.ts';
 import { isTrusted, trust } from './trusted.ts';
 
 export interface QuarantineOptions {
   /** Default: embed. */
-  readonly purpose?: NonNullable<InferenceArgs['purpose']>;
+  readonly purpose?: QuarantineArgs['purpose'];
   /** For the whole trial. Default: a minute, and a second for each 50 MB of the model. */
   readonly deadlineMs?: number;
   /** Resident memory at the most, the mapped model included. Default: from the model's size. */
@@ -31,7 +30,7 @@ export interface QuarantineVerdict {
   /** Of what it was refused with: the backend's, that of its process's end, or `ask_deadline`. */
   readonly code?: string;
   readonly reason?: string;
-  /** Values in each vector; 0 for a model that ranks, and one that was refused. */
+  /** Values in each vector; 0 for a model that gives none, and one that was refused. */
   readonly dimensions: number;
   /** Until it was loaded; of one that was refused, until that. */
   readonly loadMs: number;
@@ -45,6 +44,8 @@ const BYTES_PER_MS = 50_000;
 const END_MS = 10_000;
 /** What an ask is told when the process has ended before its answer. */
 const ENDED: ReadonlySet<string> = new Set(['actor_restarted', 'actor_stopped']);
+/** What the backends' messages end with. */
+const ENDS_IN_ADVICE = /choose another model[^;]*$/;
 /** Failures of this machine or of the application, which say nothing of the model. */
 const NOT_THE_MODELS: ReadonlySet<string> = new Set(['backend_unavailable', 'system_closed', 'ask_refused', 'ask_cancelled']);
 
@@ -89,7 +90,7 @@ async function tryAndTrust(system: System, checked: CheckedModel, options: Trust
   const { verdict, level, code, reason = '', loadMs } = await quarantineModel(system, checked, options);
   const { name, path, sha256, backend } = checked;
   if (verdict === 'refused') {
-    throw new SpillwayError('model_quarantined', `model ${name}: it was tried in a ${wordsFor(level)} first and did not pass (${reason}); choose another model, or convert it again`, {
+    throw new SpillwayError('model_quarantined', `model ${name} did not pass its first load, in a ${wordsFor(level)}: ${reason}${ENDS_IN_ADVICE.test(reason) ? '' : '; choose another model, or convert it again'}`, {
       details: { path, sha256, level, code: code ?? '', reason },
     });
   }
@@ -107,7 +108,7 @@ async function tryModel(system: System, checked: CheckedModel, options: Quaranti
   const { model, process, sizeBytes } = isolatedModel(checked, { required: level === 'sandboxed', ...(memoryBytes === undefined ? {} : { memoryBytes }) });
   const deadlineMs = options.deadlineMs ?? TRIAL_MS + Math.ceil(sizeBytes / BYTES_PER_MS);
   const id = `quarantine-${checked.sha256.slice(0, 8)}-${randomUUID().slice(0, 8)}`;
-  const args: InferenceArgs = { model, purpose };
+  const args: QuarantineArgs = { model, purpose };
   const subject = await system.spawn(
     {
       id,

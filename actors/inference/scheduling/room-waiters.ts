@@ -54,7 +54,7 @@ export class RoomWaiters {
         },
         reject: (error) => {
           unlisten();
-          reject(error as Error);
+          reject(error);
         },
         previous: undefined,
         next: undefined,
@@ -76,8 +76,15 @@ export class RoomWaiters {
     for (const priority of PRIORITIES) {
       const line = this.#lines[priority];
       let promised = 0;
-      for (let waiter = line.first; waiter !== undefined; waiter = line.first) {
-        if (this.#room(priority, waiter.key) < promised + waiter.texts) break;
+      const full = new Set<string>();
+      for (let waiter = line.first, next: RoomWaiter | undefined; waiter !== undefined; waiter = next) {
+        next = waiter.next;
+        // One key may have all it may hold, and others wait behind it.
+        if (full.has(waiter.key)) continue;
+        if (this.#room(priority, waiter.key) < promised + waiter.texts) {
+          full.add(waiter.key);
+          continue;
+        }
         promised += waiter.texts;
         line.remove(waiter);
         waiter.resolve();

@@ -60,7 +60,7 @@ export class VectorCache {
    */
   keyOf(text: string, truncate: TruncatePolicy | undefined): string | undefined {
     if (this.isOff || !text.isWellFormed()) return undefined;
-    const digest = hash('sha256', text, 'latin1');
+    const digest = hash('sha256', text, 'binary');
     return truncate === undefined ? digest : digest + truncate;
   }
 
