@@ -5,7 +5,7 @@
 import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { SpillwayError } from '../../kernel/index.ts';
 import { listDrills, renderDrillPlan, renderDrillReport, runDrill, type Drill, type DrillProgress, type DrillReport, type Placement } from '../../supervisors/index.ts';
-import { STORAGE_DRILLS, nativeDrill } from '../drills/index.ts';
+import { MODEL_DRILLS, STORAGE_DRILLS, nativeDrill } from '../drills/index.ts';
 import { EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED } from './exit-codes.ts';
 
 /** As they come from the command line. */
@@ -33,7 +33,7 @@ const CLEAR_LINE = '\r\u001b[2K';
 
 /** @returns the exit code. @throws SpillwayError `drill_unknown`, `drill_invalid`, `drill_unavailable`, `report_unwritable` */
 export async function drillCommand(command: DrillCommand): Promise<number> {
-  const drills = [...(await listDrills()), ...STORAGE_DRILLS, nativeDrill];
+  const drills = [...(await listDrills()), ...STORAGE_DRILLS, ...MODEL_DRILLS, nativeDrill];
   if (command.list) {
     command.stdout(drills.map((drill) => listed(drill, command.json)).join(''));
     return EXIT_DONE;

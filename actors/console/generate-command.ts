@@ -4,7 +4,7 @@
 import { readFile } from 'node:fs/promises';
 import { SpillwayError } from '../../kernel/index.ts';
 import { chooseModel } from '../inference/index.ts';
-import { MAX_TOKENS_DEFAULT, createGenerator, type GenerationResult, type SamplingOptions } from '../inference/generation/index.ts';
+import { MAX_TOKENS_DEFAULT, checkRequest, createGenerator, type GenerationResult, type SamplingOptions } from '../inference/generation/index.ts';
 import { EXIT_DONE, EXIT_INTERRUPTED } from './exit-codes.ts';
 import { withSystem } from './pipeline.ts';
 import { printable } from './printable.ts';
@@ -22,7 +22,7 @@ export interface GenerateCommand {
   readonly stdin: AsyncIterable<Uint8Array> & { readonly isTTY?: boolean };
   readonly flags: GenerateFlags;
   readonly json: boolean;
-  readonly settings: Pick<Settings, 'model' | 'cacheDir' | 'logLevel' | 'isolate'>;
+  readonly settings: Pick<Settings, 'model' | 'cacheDir' | 'logLevel' | 'isolate' | 'quarantine'>;
   /** Whether standard output is a terminal, which a text must not drive. */
   readonly terminal: boolean;
   readonly stdout: (text: string) => void;
@@ -36,6 +36,8 @@ const STDIN_BYTES_MAX = 256 * 1024;
 const SCHEMA_BYTES_MAX = 64 * 1024;
 /** Room for the prompt, whatever the completion may have. */
 const PROMPT_TOKENS = 2_048;
+/** What the model takes bounds it further. */
+const CONTEXT_TOKENS_MAX = 2 ** 24;
 
 /**
  * @returns the exit code
@@ -45,13 +47,16 @@ export async function generateCommand(command: GenerateCommand): Promise<number>
   const { flags: { schema: schemaFile, ...sampling }, settings, interrupt, stderr } = command;
   const prompt = command.prompt ?? (await readPrompt(command.stdin));
   const schema = schemaFile === undefined ? undefined : await readSchema(schemaFile);
+  // What cannot be asked for is said before a model is loaded for it.
+  checkRequest(prompt, { ...defined(sampling), ...(schema === undefined ? {} : { schema }) }, () => 0);
   const model = await chooseModel(settings.model, {
     purpose: 'generate', cacheDir: settings.cacheDir, signal: interrupt,
     ...(command.json ? {} : { onProgress: downloadProgress(stderr) }),
   });
   return withSystem(settings, async (system) => {
     const { maxTokens = MAX_TOKENS_DEFAULT } = sampling;
-    const generator = await createGenerator(system, { model, sequences: 1, contextTokens: PROMPT_TOKENS + Math.max(0, maxTokens), isolate: settings.isolate, cacheDir: settings.cacheDir });
+    const { isolate, quarantine, cacheDir } = settings;
+    const generator = await createGenerator(system, { model, sequences: 1, contextTokens: Math.min(CONTEXT_TOKENS_MAX, PROMPT_TOKENS + maxTokens), isolate, quarantine, cacheDir });
     const generation = generator.generate(prompt, { ...defined(sampling), maxTokens, signal: interrupt, ...(schema === undefined ? {} : { schema }) });
     for await (const { text, tokens } of generation) {
       if (command.json) command.stdout(`${JSON.stringify({ event: 'piece', text, tokens })}\n`);

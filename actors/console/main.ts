@@ -2,6 +2,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { DrillFlags } from './drill-command.ts';
 import { EXIT_DONE, EXIT_FAILED, EXIT_USAGE } from './exit-codes.ts';
+import { addModelsCommands } from './models-program.ts';
 import { describeError } from './pipeline.ts';
 import { createReporter } from './reporter.ts';
 import { OUTPUT_FORMATS, POOLINGS, TRUNCATE_POLICIES, type OutputFormat, type TruncatePolicy } from '../inference/index.ts';
@@ -12,7 +13,7 @@ const stdout = write(process.stdout);
 const stderr = write(process.stderr);
 
 /** Codes of errors that are the caller's way of calling, not the world's. */
-const USAGE_CODES: ReadonlySet<string> = new Set(['config_invalid', 'query_empty', 'model_source_invalid', 'drill_unknown', 'drill_invalid', 'dimensions_invalid', 'embed_options_invalid']);
+const USAGE_CODES: ReadonlySet<string> = new Set(['config_invalid', 'query_empty', 'model_source_invalid', 'drill_unknown', 'drill_invalid', 'dimensions_invalid', 'embed_options_invalid', 'model_name_invalid', 'model_unknown']);
 /** A live line moves; lines in a file should be few. */
 const LIVE_MS = 100;
 const PLAIN_MS = 2_000;
@@ -154,6 +155,8 @@ function createProgram(exitWith: (code: number) => void): Command {
       const live = process.stderr.isTTY && !isJson;
       exitWith(await drillCommand({ name, list, seed, runs, placement, html, json: isJson, live, stdout, stderr, interrupt: interruption() }));
     });
+
+  addModelsCommands(program, { stdout, stderr, exitWith, examples, interruption });
 
   program.addHelpText('after', examples('spillway embed docs', 'spillway search "back pressure"', 'spillway status', 'spillway drill --list'));
   return program;

@@ -9,6 +9,7 @@
  */
 import { SpillwayError, defineActor, type MessageContext } from '../../kernel/index.ts';
 import type { BackendOptions, BackendProvider, EmbedControl, EmbedResult, EmbeddingBackend, ModelBackend, RankingBackend, SpanBackend, TruncatePolicy } from './backend.ts';
+import { lowerComputePriority } from './compute-priority.ts';
 import { inferenceProtocol, type InferenceSpec } from './messages.ts';
 import { chooseModel, type CheckedModel } from './model-choice.ts';
 
@@ -44,9 +45,10 @@ export const inference = defineActor<InferenceSpec, InferenceArgs>({
         nowMs: () => context.clock.monotonicMs(),
         log: (line) => context.log.warn('native', { line }),
       };
-      if (purpose === 'embed') return provider.load(checked.path, backendOptions);
-      if (provider.loadRanking === undefined) throw incapable(checked.name, 'rank');
-      return provider.loadRanking(checked.path, backendOptions);
+      if (purpose === 'rank' && provider.loadRanking === undefined) throw incapable(checked.name, 'rank');
+      const loaded = await (purpose === 'rank' ? provider.loadRanking!(checked.path, backendOptions) : provider.load(checked.path, backendOptions));
+      lowerComputePriority();
+      return loaded;
     };
     if (load === 'start') await backend();
     const counted = ({ vectors, dimensions, outcomes }: EmbedResult, { model: { sha256 } }: ModelBackend) => {

@@ -11,8 +11,9 @@ const TRIAL_SECONDS = 0.25;
 async function open(entrant: Entrant): Promise<Variants> {
   switch (entrant.way) {
     case 'Spillway':
-    case 'Spillway, unrouted':
       return (await import('./ways/spillway.ts')).spillway(entrant);
+    case 'Spillway, unrouted':
+      return (await import('./ways/spillway.ts')).spillwayUnrouted(entrant);
     case 'C++ loop on libllama':
       return (await import('./ways/cpp-loop.ts')).cppLoop(entrant);
     case 'llama-server over HTTP':

@@ -66,11 +66,12 @@ export async function compare(task: Task): Promise<Comparison> {
       if (contestant !== undefined) started.push(contestant);
     }
     contestants = [...started];
-    for (const [way, cosine] of await checkVectors(task, contestants, attempt)) {
-      cosineMin[way] = cosine;
-    }
-    for (const { way } of contestants.filter(({ way }) => cosineMin[way]! < leastCosine(task))) {
-      await attempt(way, () => Promise.reject(new Error(`its vectors are not those of the model (least cosine ${cosineMin[way]!.toFixed(5)}), so it is not measured`)));
+    Object.assign(cosineMin, await checkVectors(task, contestants, attempt));
+    for (const { way } of contestants) {
+      const cosine = cosineMin[way] ?? 0;
+      if (cosine >= leastCosine(task)) continue;
+      const why = cosineMin[task.reference.way] === undefined ? 'there is no reference to hold its vectors against' : `its vectors are not those of the model (least cosine ${cosine.toFixed(5)})`;
+      await attempt(way, () => Promise.reject(new Error(`not measured, for ${why}`)));
     }
     const isWorth = (way: Way, workload: Workload): boolean => !(task.onlyOnce?.includes(way) === true && workload.length === 'mixed');
     for (const workload of task.workloads) {
@@ -126,7 +127,7 @@ function leastCosine({ entrants }: Task): number {
 
 type Attempt = <T>(way: Way, work: () => Promise<T>) => Promise<T | undefined>;
 
-async function checkVectors({ reference, onlyOnce = [] }: Task, contestants: readonly Contestant[], attempt: Attempt): Promise<Map<Way, number>> {
+async function checkVectors({ reference, onlyOnce = [] }: Task, contestants: readonly Contestant[], attempt: Attempt): Promise<Comparison['cosineMin']> {
   const texts = CHECK_TOKENS.map((tokens, index) => textOfTokens(tokens, CHECK_SEED + index));
   const all = new Map<Way, readonly Vectors[]>();
   for (const contestant of contestants) {
@@ -136,8 +137,8 @@ async function checkVectors({ reference, onlyOnce = [] }: Task, contestants: rea
     if (vectors !== undefined) all.set(contestant.way, vectors);
   }
   const right = all.get(reference.way)?.find(({ variant }) => reference.variant === undefined || variant === reference.variant);
-  if (right === undefined) throw new Error(`the reference, ${reference.way}, gave no vectors`);
-  return new Map([...all].map(([way, variants]) => [way, Math.min(...variants.flatMap(({ rows }) => rows.map((row, index) => cosine(row, right.rows[index]!))))]));
+  if (right === undefined) return {};
+  return Object.fromEntries([...all].map(([way, variants]) => [way, Math.min(...variants.flatMap(({ rows }) => rows.map((row, index) => cosine(row, right.rows[index]!))))]));
 }
 
 /** Of two vectors of length 1; 0 if one of them is missing or of another size. */

@@ -7,6 +7,7 @@ import type { System } from '../../../supervisors/index.ts';
 import { inspectModel } from '../hosting/inspector.ts';
 import type { IsolationOptions } from '../isolation.ts';
 import type { CheckedModel } from '../model-choice.ts';
+import { ensureTrusted } from '../models/quarantine.ts';
 import type { GenerationArgs } from './actor.ts';
 import { Generation, type GenerateOptions } from './generation.ts';
 import { generationProtocol, type GenerationSpec } from './messages.ts';
@@ -19,6 +20,8 @@ export interface GeneratorOptions extends Pick<GenerationArgs, 'sequences' | 'co
   readonly isolate?: boolean;
   /** What its process is granted. */
   readonly isolation?: IsolationOptions;
+  /** Whether a model that was never loaded here is first tried in a sandboxed process, unless that is where it stays. Default true. */
+  readonly quarantine?: boolean;
   /** Where downloaded models are kept. Default: the user's cache folder. */
   readonly cacheDir?: string;
   /** The actor's name, if a system has several generators. Default: generator. */
@@ -69,22 +72,16 @@ export class TextGenerator {
 /**
  * Loads a model and answers with what generates with it.
  * @throws SpillwayError `model_…` if the model is refused before native code sees it, `backend_…` if the native
- *   library refuses it
+ *   library refuses it; `model_quarantined` if it does not pass its first load
  * @throws RangeError if an option cannot be
  */
 export async function createGenerator(system: System, options: GeneratorOptions = {}): Promise<TextGenerator> {
-  const { model: source, isolate = false, isolation, cacheDir, name = 'generator', ...args } = options;
-  const { checked: model } =
-    typeof source === 'object'
-      ? { checked: source }
-      : await inspectModel(system, { purpose: 'generate', ...(source === undefined ? {} : { model: source }), ...(cacheDir === undefined ? {} : { cacheDir }) });
+  const { model: source, isolate = false, isolation, quarantine = true, cacheDir, name = 'generator', ...args } = options;
+  const where = { purpose: 'generate', ...(cacheDir === undefined ? {} : { cacheDir }) } as const;
+  const { checked: model } = typeof source === 'object' ? { checked: source } : await inspectModel(system, { ...where, ...(source === undefined ? {} : { model: source }) });
   const spec = generationSpec(name, { ...args, model, load: 'start' }, { isolate, ...(isolation === undefined ? {} : { isolation }) });
+  if (quarantine && !isolate) await ensureTrusted(system, model, where);
   const ref = await system.spawn(spec, generationProtocol);
   const { sha256, contextTokens, sequences, name: title } = await ref.ask('load', {}, { deadlineMs: LOAD_MS });
   return new TextGenerator(system, ref, { name: title, sha256, contextTokens, sequences });
-}
-
-async function inspected(system: System, model: string | undefined, cacheDir: string | undefined): Promise<CheckedModel> {
-  const { checked } = await inspectModel(system, { purpose: 'generate', actors: 1, ...(model === undefined ? {} : { model }), ...(cacheDir === undefined ? {} : { cacheDir }) });
-  return checked;
 }

@@ -184,7 +184,6 @@ class LlamaGeneration implements GenerationBackend {
 
 /** One request on one sequence. */
 class LlamaRun implements GenerationRun {
-  readonly #model: LlamaModel;
   readonly #sequence: LlamaContextSequence;
   readonly #options: SequenceEvaluateOptions;
   readonly #text: TokenText<Token>;
@@ -196,7 +195,6 @@ class LlamaRun implements GenerationRun {
   #releasing: Promise<void> | undefined;
 
   constructor(model: LlamaModel, sequence: LlamaContextSequence, { tokens, grammar, sampling }: LlamaPrepared, onReleased: () => void) {
-    this.#model = model;
     this.#sequence = sequence;
     this.#unread = tokens;
     this.#options = { ...sampling, ...(grammar === undefined ? {} : { grammarEvaluationState: new LlamaGrammarEvaluationState({ model, grammar }) }) };

@@ -58,16 +58,19 @@ function load(modelPath: string, options: LlamaBackendOptions = {}): Promise<Emb
   return withChecked(modelPath, 'embed', options, async (summary, library) => {
     const { llama, logger, sha256 } = library;
     const contextSize = contextSizeOf(summary, options);
-    const settings = { llama, logger, modelPath, contextSize, checkWeights: options.checkWeights ?? true };
+    const { isEncoder } = summary;
     const key = keyOf(llama, sha256);
-    const calibration = summary.isEncoder && options.calibrate === true && options.flashAttentionTokensMin === undefined ? new CalibrationFile(options.calibrationFolder) : undefined;
+    const calibration = isEncoder && options.calibrate === true && options.flashAttentionTokensMin === undefined ? new CalibrationFile(options.calibrationFolder) : undefined;
     const measured = calibration?.read(key);
-    // A decoder's attention is causal, and flash attention pays at every length.
-    const tokensMin = summary.isEncoder ? options.flashAttentionTokensMin ?? measured ?? FLASH_ATTENTION_TOKENS_MIN : 0;
-    const contexts = await LlamaContexts.open(settings, tokensMin);
+    const isProvisional = calibration !== undefined && measured === undefined;
+    const contexts = await LlamaContexts.open({
+      llama, logger, modelPath, contextSize, isEncoder, isProvisional,
+      flashAttentionTokensMin: isEncoder ? options.flashAttentionTokensMin ?? measured ?? FLASH_ATTENTION_TOKENS_MIN : 0,
+      checkWeights: options.checkWeights ?? true,
+    });
     // The library keeps one token of a context for itself.
     const model = { name: summary.name, sha256, dimensions: checkedVector(summary, contexts.probe), tokensMax: contextSize - 1 };
-    if (calibration !== undefined && measured === undefined) {
+    if (isProvisional) {
       contexts.flashAttentionTokensMin = await measureFlashAttention(contexts, (count) => repeated(contexts, count), model.tokensMax);
       calibration.write(key, contexts.flashAttentionTokensMin);
     }

@@ -1,11 +1,12 @@
 /**
- * The contexts of one embedding model, each for texts of certain lengths.
+ * The contexts of one embedding model, each for texts of certain lengths, and for one runner of the queue.
  *
  * Flash attention slows short texts down, because its tiled kernel begins at 64 tokens. So an encoder has two
- * contexts, with and without it, and each text goes to the one that suits its length. The second is opened for the
- * first text that needs it: a search sends one short query, and should not wait for the context of long texts.
+ * contexts, with and without it, and each text goes to the one that suits its length. All but the first are opened
+ * when a text needs them: a search sends one short query, and should not wait for the context of long texts.
+ * Without flash attention memory grows with the square of the length, so that context is no larger than its texts.
  *
- * Both belong to one loaded model. The library sets flash attention for a model, and lets only contexts for
+ * All belong to one loaded model. The library sets flash attention for a model, and lets only contexts for
  * generation differ; whether a context opened that way embeds as it should is therefore tried on one text. If it does
  * not, the model is loaded a second time, which takes as much memory again where the library repacks weights.
  */
@@ -20,12 +21,21 @@ export interface ContextSettings {
   readonly llama: Pick<Llama, 'loadModel'>;
   readonly logger: NativeLogger;
   readonly modelPath: string;
+  /** Tokens of the longest text and one more, which the library keeps for itself. */
   readonly contextSize: number;
+  /** Tokens see each other in both directions, so flash attention is a question of length. */
+  readonly isEncoder: boolean;
+  /** Texts with at least this many tokens use flash attention. */
+  readonly flashAttentionTokensMin: number;
+  /** Whether the length above may change once the contexts are open. */
+  readonly isProvisional: boolean;
   /** Whether every weight is checked for NaN and infinities while loading, which reads the whole file. */
   readonly checkWeights: boolean;
 }
 
 const PROBE_TEXT = 'spillway';
+/** No vocabulary needs as many tokens for it. */
+const SIZE_MIN = 64;
 /** Two ways of computing one text differ by rounding; a wrong one differs in the first digit. */
 const AGREEING_COSINE = 0.9999;
 
@@ -36,29 +46,32 @@ export class LlamaContexts {
   readonly frame: TokenFrame;
   /** The vector of a short text, as the library itself gives it. */
   readonly probe: ArrayLike<number>;
+  readonly isEncoder: boolean;
   readonly #settings: ContextSettings;
   readonly #models: LlamaModel[];
   readonly #contexts = new Map<`${Runner}/${boolean}`, Promise<TextContext>>();
 
-  private constructor(settings: ContextSettings, model: LlamaModel, first: TextContext, probe: ArrayLike<number>, flashAttentionTokensMin: number) {
+  private constructor(settings: ContextSettings, model: LlamaModel, first: TextContext, probe: ArrayLike<number>) {
     this.#settings = settings;
+    this.isEncoder = settings.isEncoder;
     this.model = model;
     this.frame = new TokenFrame(model);
     this.probe = probe;
-    this.flashAttentionTokensMin = flashAttentionTokensMin;
+    this.flashAttentionTokensMin = settings.flashAttentionTokensMin;
     this.#models = [model];
-    this.#contexts.set(`ordinary/${flashAttentionTokensMin <= 0}`, Promise.resolve(first));
+    this.#contexts.set(`ordinary/${this.flashAttentionTokensMin <= 0}`, Promise.resolve(first));
   }
 
   /** Loads the model with the context of short texts. @throws SpillwayError `backend_load_failed`. */
-  static async open(settings: ContextSettings, flashAttentionTokensMin: number): Promise<LlamaContexts> {
+  static async open(settings: ContextSettings): Promise<LlamaContexts> {
     return explained(settings, async () => {
-      const model = await load(settings, flashAttentionTokensMin <= 0, settings.checkWeights);
-      const library = await model.createEmbeddingContext(sizeOf(settings));
+      const flashAttention = settings.flashAttentionTokensMin <= 0;
+      const model = await load(settings, flashAttention, settings.checkWeights);
+      const library = await model.createEmbeddingContext(sizeOf(settings, flashAttention));
       const { vector } = await library.getEmbeddingFor(probeTokens(model));
       const direct = directContext(library);
       const context = (await agrees(direct, model, vector)) ? direct! : libraryContext(library);
-      return new LlamaContexts(settings, model, context, vector, flashAttentionTokensMin);
+      return new LlamaContexts(settings, model, context, vector);
     });
   }
 
@@ -96,7 +109,7 @@ export class LlamaContexts {
       await shared?.dispose();
       const model = await load(settings, flashAttention, false);
       this.#models.push(model);
-      return libraryContext(await model.createEmbeddingContext(sizeOf(settings)));
+      return libraryContext(await model.createEmbeddingContext(sizeOf(settings, flashAttention)));
     });
   }
 }
@@ -110,12 +123,13 @@ function load({ llama, modelPath }: ContextSettings, flashAttention: boolean, ch
 }
 
 /** A text longer than `batchSize` silently gets a wrong vector, so it is the context's size. */
-function sizeOf({ contextSize }: ContextSettings): { contextSize: number; batchSize: number; threads: number } {
-  return { contextSize, batchSize: contextSize, threads: 1 };
+function sizeOf({ contextSize, flashAttentionTokensMin, isProvisional }: ContextSettings, flashAttention: boolean): { contextSize: number; batchSize: number; threads: number } {
+  const size = flashAttention || isProvisional ? contextSize : Math.min(contextSize, Math.max(flashAttentionTokensMin, SIZE_MIN));
+  return { contextSize: size, batchSize: size, threads: 1 };
 }
 
 async function openShared(model: LlamaModel, settings: ContextSettings, flashAttention: boolean): Promise<TextContext | undefined> {
-  const embedding: LlamaContextOptions & { readonly _embeddings: true } = { ...sizeOf(settings), sequences: 1, flashAttention: flashAttention ? 'auto' : false, _embeddings: true };
+  const embedding: LlamaContextOptions & { readonly _embeddings: true } = { ...sizeOf(settings, flashAttention), sequences: 1, flashAttention: flashAttention ? 'auto' : false, _embeddings: true };
   const context: LlamaContext = await model.createContext(embedding);
   const direct = directContext(context);
   if (direct === undefined) await context.dispose();

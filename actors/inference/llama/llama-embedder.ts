@@ -21,7 +21,7 @@ export class LlamaEmbedder implements EmbeddingBackend {
   readonly capabilities: BackendCapabilities = { embed: true, spans: false, rank: false, generate: false, fusedTextsMax: 1, fusedTokensMax: 1, interruptible: false };
   readonly #llama: Llama;
   readonly #contexts: LlamaContexts;
-  readonly #queue = new TextQueue(() => this.#openExpress());
+  readonly #queue: TextQueue;
   readonly #truncate: TruncatePolicy;
   readonly #textBytesMax: number;
   readonly #nowMs: () => number;
@@ -29,6 +29,8 @@ export class LlamaEmbedder implements EmbeddingBackend {
   constructor(llama: Llama, contexts: LlamaContexts, model: LoadedModel, options: BackendOptions) {
     this.#llama = llama;
     this.#contexts = contexts;
+    // A decoder's context holds a cache of keys and values for every layer; a second one is too dear.
+    this.#queue = contexts.isEncoder ? new TextQueue(() => this.#openExpress()) : new TextQueue();
     this.model = model;
     this.#truncate = options.truncate ?? 'refuse';
     this.#textBytesMax = options.textBytesMax ?? TEXT_BYTES_MAX_DEFAULT;
@@ -67,11 +69,9 @@ export class LlamaEmbedder implements EmbeddingBackend {
     });
   }
 
-  async #openExpress(): Promise<boolean> {
-    if (process.env['NOEXPRESS']) return false;
+  async #openExpress(): Promise<void> {
     await this.#contexts.forLength(0, 'express');
     await this.#contexts.forLength(this.model.tokensMax, 'express');
-    return true;
   }
 
   /** Special tokens written out in a text are ordinary text; the real ones are put around it. */

@@ -26,7 +26,7 @@ export class LlamaRanker implements RankingBackend {
   readonly #llama: Llama;
   readonly #native: LlamaModel;
   readonly #context: LlamaRankingContext;
-  readonly #queue = new TextQueue(async () => false);
+  readonly #queue = new TextQueue();
   readonly #truncate: TruncatePolicy;
   readonly #textBytesMax: number;
   readonly #nowMs: () => number;

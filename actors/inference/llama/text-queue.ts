@@ -7,9 +7,10 @@
  * hundredth of the time and cost an urgent text another one's.
  *
  * An urgent text that finds the runner busy need not even wait for that: it may go to the express runner, which has
- * contexts of its own and takes urgent texts only. The operating system then shares the processor between the two, so
- * a short text overtakes a long one that has begun. Those contexts are opened when the first text could have used
- * them, and until they are, the one runner serves all.
+ * contexts of its own and takes urgent texts only. The operating system then shares the processors between the two, so
+ * a short text overtakes a long one that has begun. Native calls run on libuv's pool, first come, first served; if it
+ * has no thread to spare, the urgent text waits for whichever running text ends first. The express contexts are opened
+ * when the first text could have used them, and until they are, the one runner serves all.
  */
 import assert from 'node:assert';
 
@@ -38,15 +39,15 @@ const AT_ONCE_MAX = 64;
 export class TextQueue {
   readonly #urgent: Batch[] = [];
   readonly #ordinary: Batch[] = [];
-  readonly #openExpress: () => Promise<boolean>;
+  readonly #openExpress: (() => Promise<void>) | undefined;
   readonly #busy = new Set<Runner>();
   /** What is under way: runners, and the opening of the express contexts. */
   readonly #underWay = new Set<Promise<void>>();
-  #express: 'none' | 'opening' | 'open' | 'closed' = 'none';
+  #express: 'unopened' | 'opening' | 'open' | 'unavailable' = 'unopened';
   #closing: Promise<void> | undefined;
 
-  /** @param openExpress opens the contexts of the express runner; false when there are none */
-  constructor(openExpress: () => Promise<boolean>) {
+  /** @param openExpress opens the contexts of the express runner; without it there is none */
+  constructor(openExpress?: () => Promise<void>) {
     this.#openExpress = openExpress;
   }
 
@@ -78,15 +79,17 @@ export class TextQueue {
   }
 
   #startExpress(): void {
-    if (this.#express === 'open') {
-      if (!this.#busy.has('express') && this.#urgent.length > 0) this.#start('express');
-    } else if (this.#express === 'none') {
-      this.#express = 'opening';
-      this.#track(this.#openExpress().then((isOpen) => {
-        this.#express = isOpen ? 'open' : 'closed';
+    if (this.#express === 'open' && !this.#busy.has('express') && this.#urgent.length > 0) this.#start('express');
+    if (this.#express !== 'unopened' || this.#openExpress === undefined) return;
+    this.#express = 'opening';
+    this.#track(this.#openExpress().then(
+      () => {
+        this.#express = 'open';
         this.#startExpress();
-      }));
-    }
+      },
+      // A want of memory, perhaps: the one runner goes on serving all, which is slower and no error.
+      () => { this.#express = 'unavailable'; },
+    ));
   }
 
   #start(runner: Runner): void {

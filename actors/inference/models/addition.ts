@@ -2,14 +2,15 @@
  * How a model comes into the registry: found or downloaded, its header checked, hashed, copied if that is
  * asked for, tried in quarantine, and only then written down. A step that fails leaves the registry as it was.
  */
-import { statSync } from 'node:fs';
 import { SpillwayError, cacheFolder } from '../../../kernel/index.ts';
 import type { System } from '../../../supervisors/index.ts';
 import { checkGgufHeader, type GgufSummary } from '../gguf/header.ts';
 import { checkModelFiles, type CheckedModel } from '../model-choice.ts';
 import { resolveModel, type ModelSourceOptions } from '../model-source.ts';
+import { isOnnxModel } from '../onnx/model-folder.ts';
 import { assertModelName } from './model-name.ts';
-import { copyIntoStore, fileMarks, removeOwnFiles } from './model-store.ts';
+import { marksOf, modelFiles } from './model-files.ts';
+import { copyIntoStore, removeOwnFiles } from './model-store.ts';
 import { ensureTrusted } from './quarantine.ts';
 import { ModelRegistry } from './registry.ts';
 import type { Purpose, RegisteredModel } from './registry-file.ts';
@@ -39,12 +40,12 @@ export async function addModel(system: System, name: string, source: string, opt
   const { path: found, uri } = await resolveModel(source, options);
   const purposes = options.purposes ?? [suitablePurpose(found)];
   const [first = 'embed'] = purposes;
-  for (const purpose of purposes.slice(1)) if (isGguf(found)) checkGgufHeader(found, purpose);
+  for (const purpose of purposes.slice(1)) if (!isOnnxModel(found)) checkGgufHeader(found, purpose);
   const original = await checkModelFiles(found, first, uri);
   // What was downloaded is our own and read-only already.
   const copied = copy && uri === undefined;
   const checked = copied ? await takeCopy(original, first, cacheDir) : original;
-  const files = fileMarks(checked.path);
+  const files = marksOf(modelFiles(checked.path));
   const model: RegisteredModel = {
     name, source: uri ?? found, path: checked.path, backend: checked.backend, purposes, sha256: checked.sha256,
     sizeBytes: files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
@@ -58,7 +59,7 @@ export async function addModel(system: System, name: string, source: string, opt
 
 /** The copy is hashed, not believed: the original may have been written to meanwhile, and an older copy may be damaged. */
 async function takeCopy({ path, sha256 }: CheckedModel, purpose: Purpose, cacheDir: string): Promise<CheckedModel> {
-  const copy = copyIntoStore(path, sha256, cacheDir);
+  const copy = copyIntoStore(modelFiles(path), sha256, cacheDir);
   const checked = await checkModelFiles(copy, purpose);
   if (checked.sha256 === sha256) return checked;
   removeOwnFiles({ path: copy, copied: true, sha256 }, cacheDir);
@@ -67,14 +68,13 @@ async function takeCopy({ path, sha256 }: CheckedModel, purpose: Purpose, cacheD
 
 /** How the model was checked, in a few words. */
 async function tried(system: System, checked: CheckedModel, purpose: Purpose, cacheDir: string): Promise<string> {
-  if (purpose === 'generate') return 'header';
   await ensureTrusted(system, checked, { cacheDir, purpose });
   return trustOf(checked.sha256, { cacheDir })?.how ?? 'tried';
 }
 
 /** What the files say that the model is for. @throws SpillwayError the codes of `checkGgufHeader`, of a model that is for nothing */
 export function suitablePurpose(path: string): Purpose {
-  if (!isGguf(path)) return 'embed';
+  if (isOnnxModel(path)) return 'embed';
   const attempt = (purpose: Purpose): GgufSummary | SpillwayError => {
     try {
       return checkGgufHeader(path, purpose);
@@ -89,11 +89,6 @@ export function suitablePurpose(path: string): Purpose {
   for (const purpose of ['rank', 'generate'] as const) if (!(attempt(purpose) instanceof SpillwayError)) return purpose;
   if (embed instanceof SpillwayError) throw embed;
   return 'embed';
-}
-
-/** Models for the other backend are folders, or files of another name. */
-function isGguf(path: string): boolean {
-  return !path.endsWith('.onnx') && !statSync(path).isDirectory();
 }
 
 function nameTaken(name: string): SpillwayError {

@@ -1,89 +1,35 @@
 /**
- * The files of registered models: whether they are still as they were, and copies of our own.
+ * Copies of models that are our own.
  *
  * A model is mapped into memory while it runs. If its file is cut short meanwhile the process gets a SIGBUS,
  * and if it is overwritten in place the vectors turn to noise without an error. A copy that only we know
  * and that may only be read is safe from both; so it lies below `models/` of the cache folder under its hash.
  */
-import { chmodSync, closeSync, constants, copyFileSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
-import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path';
+import { chmodSync, closeSync, constants, copyFileSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { threadId } from 'node:worker_threads';
 import { SpillwayError } from '../../../kernel/index.ts';
-import type { FileMark, RegisteredModel } from './registry-file.ts';
+import type { ModelFiles } from './model-files.ts';
+import type { RegisteredModel } from './registry-file.ts';
 
-/** A model's folder has a handful of files; one with more was not meant to be a model. */
-const FILES_MAX = 256;
-/** Of folders in the folder: `onnx/model.onnx` lies in one. */
-const DEPTH_MAX = 2;
 const READ_ONLY = 0o444;
 const WRITABLE = 0o644;
 
 /**
- * The files at `path`, which is a file or a folder, by name, size and time. Hidden files of a folder are none of its model's.
- *
- * @throws SpillwayError `model_missing`, `model_unreadable`, `model_too_complex` (a folder with too many files)
- */
-export function fileMarks(path: string): FileMark[] {
-  try {
-    if (!statSync(path).isDirectory()) return [markOf(path, '')];
-    const marks: FileMark[] = [];
-    collect(path, path, 0, marks);
-    return marks.toSorted((a, b) => (a.name < b.name ? -1 : 1));
-  } catch (cause) {
-    if (cause instanceof SpillwayError) throw cause;
-    const { code, message } = cause as NodeJS.ErrnoException;
-    if (code === 'ENOENT') throw new SpillwayError('model_missing', `model ${path}: it has gone; check the path`, { cause, details: { path } });
-    throw new SpillwayError('model_unreadable', `model ${path}: its files cannot be looked at (${message})`, { cause, details: { path } });
-  }
-}
-
-function collect(root: string, folder: string, depth: number, marks: FileMark[]): void {
-  for (const entry of readdirSync(folder)) {
-    if (entry.startsWith('.')) continue;
-    const path = join(folder, entry);
-    const found = statSync(path);
-    if (found.isDirectory() && depth < DEPTH_MAX) collect(root, path, depth + 1, marks);
-    if (!found.isFile()) continue;
-    if (marks.length >= FILES_MAX) throw new SpillwayError('model_too_complex', `model ${root}: the folder has more than ${FILES_MAX} files; name a folder with the model alone`, { details: { path: root } });
-    marks.push(markOf(path, relative(root, path).split(sep).join('/')));
-  }
-}
-
-function markOf(path: string, name: string): FileMark {
-  const { size, mtimeMs } = statSync(path);
-  return { name, sizeBytes: size, mtimeMs };
-}
-
-/** `touched`: size or time of a file are others, so its hash may be, too. */
-export type Presence = 'present' | 'missing' | 'touched';
-
-/** Looks at sizes and times only. */
-export function presenceOf({ path, files }: Pick<RegisteredModel, 'path' | 'files'>): Presence {
-  let touched = false;
-  for (const { name, sizeBytes, mtimeMs } of files) {
-    const found = statSync(join(path, name), { throwIfNoEntry: false });
-    if (found === undefined) return 'missing';
-    touched ||= found.size !== sizeBytes || found.mtimeMs !== mtimeMs;
-  }
-  return touched ? 'touched' : 'present';
-}
-
-/**
- * Copies the files at `path` into the store, read-only, and answers where they lie. A copy that is there is taken as it is:
+ * Copies a model into the store, read-only, and answers the path of the copy. One that is there is taken as it is:
  * whoever loads it compares its hash.
  *
- * @throws SpillwayError those of `fileMarks`, `registry_unwritable`
+ * @throws SpillwayError `registry_unwritable`
  */
-export function copyIntoStore(path: string, sha256: string, cacheDir: string): string {
+export function copyIntoStore({ path, root, folderName, files }: ModelFiles, sha256: string, cacheDir: string): string {
   const home = join(cacheDir, 'models', sha256);
-  const target = join(home, basename(path));
+  const target = join(home, folderName, relative(root, path));
   if (existsSync(target)) return target;
-  const files = fileMarks(path);
   // A copy counts only when it is complete, so it grows beside its place.
   const beside = `${home}.tmp-${process.pid}-${threadId}`;
   try {
     removeAbandoned(dirname(home));
-    for (const { name } of files) copyFile(join(path, name), join(beside, basename(path), name));
+    for (const file of files) copyFile(file, join(beside, folderName, relative(root, file)));
     try {
       renameSync(beside, home);
     } catch (error) {

@@ -9,7 +9,7 @@ export type Purpose = (typeof PURPOSES)[number];
 
 /** One of a model's files as it was when its hash was taken, to see cheaply whether it may have changed since. */
 export interface FileMark {
-  /** Below the model's folder, with `/`; empty for a model that is a single file. */
+  /** Relative to the model's path; empty for that path itself. */
   readonly name: string;
   readonly sizeBytes: number;
   readonly mtimeMs: number;

@@ -138,11 +138,11 @@ export class TextTokenizer {
     if (processor === null) return second === null ? NO_FRAME : undefined;
     const processed = processor.post_process([FIRST], second === null ? null : [second], true);
     const { tokens } = processed;
-    const types = processed.token_type_ids ?? tokens.map(() => 0);
+    const types = processed.token_type_ids ?? [];
     const first = tokens.indexOf(FIRST);
     const behind = second === null ? first : tokens.indexOf(second);
     if (first === -1 || behind < first || (second !== null && behind === first)) return undefined;
-    const ids = (from: number, to: number): number[] => tokens.slice(from, to).map((token) => this.#specialId(token));
+    const ids = (from: number, to: number): number[] => tokens.slice(from, to).map((token: string) => this.#specialId(token));
     const typeAt = (at: number): number => types[at] ?? 0;
     return {
       before: ids(0, first),
@@ -160,7 +160,7 @@ export class TextTokenizer {
 
   #sizeOf(model: unknown, added: readonly Readonly<Record<string, unknown>>[]): number {
     const vocab = (model as { vocab?: unknown } | null)?.vocab;
-    const ids = Array.isArray(vocab) ? [vocab.length - 1] : Object.values((vocab ?? {}) as object);
+    const ids = Array.isArray(vocab) ? [vocab.length - 1] : Object.values(vocab ?? {});
     let largest = -1;
     for (const id of [...ids, ...added.map((token) => token['id'])] as readonly unknown[]) {
       if (typeof id !== 'number' || !Number.isInteger(id) || id < 0 || id >= VOCABULARY_MAX) {

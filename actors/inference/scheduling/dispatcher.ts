@@ -36,6 +36,7 @@ export interface DispatcherSpec {
 export class Dispatcher {
   readonly #spec: DispatcherSpec;
   #isTurnDue = false;
+  #isLookDue = false;
   #endError: { readonly error: unknown } | undefined;
 
   constructor(spec: DispatcherSpec) {
@@ -62,30 +63,37 @@ export class Dispatcher {
     this.#send(nowMs, false);
     onTurn();
     // Texts that found their result when they were opened made no unit whose answer would bring us back here.
-    if (board.requests > 0 && desks.unitsInHand === 0 && board.jobs === 0) timers.after(0, () => this.turnSoon());
+    if (this.#isLookDue || board.requests === 0 || board.jobs > 0 || desks.unitsInHand > 0) return;
+    this.#isLookDue = true;
+    timers.after(0, () => {
+      this.#isLookDue = false;
+      this.turnSoon();
+    });
   }
 
   #send(nowMs: number, urgent: boolean): void {
+    const { desks, builder } = this.#spec;
     for (;;) {
-      const desk = urgent ? this.#spec.desks.forUrgent(nowMs) : this.#spec.desks.forOrdinary(nowMs);
-      const draft = desk === undefined ? undefined : urgent ? this.#spec.builder.urgent(desk) : this.#spec.builder.ordinary(desk);
-      if (desk === undefined || draft === undefined) return;
+      const desk = urgent ? desks.forUrgent(nowMs) : desks.forOrdinary(nowMs);
+      if (desk === undefined) return;
+      const draft = urgent ? builder.urgent(desk) : builder.ordinary(desk);
+      if (draft === undefined) return;
       this.#sendUnit(desk, draft, urgent, nowMs);
     }
   }
 
   #sendUnit(desk: Desk, { jobs, tokens }: UnitDraft, urgent: boolean, nowMs: number): void {
-    const { ledger } = this.#spec.board;
+    const { board } = this.#spec;
     const unit: Unit = { jobs, desk, urgent, tokens, sentAtMs: nowMs, controller: new AbortController() };
     const texts = jobs.map(({ text }) => text);
     let deadlineAtMs = -Infinity;
     for (const job of jobs) {
-      this.#spec.board.sent(job, unit);
+      board.sent(job, unit);
       deadlineAtMs = Math.max(deadlineAtMs, job.deadlineAtMs);
     }
     desk.sent(unit);
-    ledger.units.sent++;
-    ledger.sentTexts += jobs.length;
+    board.ledger.units.sent++;
+    board.ledger.sentTexts += jobs.length;
     const { truncate } = jobs[0]!;
     const deadlineMs = Math.max(1, Math.min(UNIT_DEADLINE_MS, deadlineAtMs - nowMs));
     const options = { urgent, deadlineMs, signal: unit.controller.signal, ...(truncate === undefined ? {} : { truncate }) };
@@ -97,68 +105,65 @@ export class Dispatcher {
   }
 
   #answered(unit: Unit, reply: EmbedReply): void {
-    const fault = faultOf(reply, unit.jobs.length, this.#spec.model);
-    if (fault !== undefined) return this.#failed(unit, new SpillwayError('embed_answer_invalid', fault));
+    const { board, model } = this.#spec;
     const { jobs, desk } = unit;
-    const { ledger } = this.#spec.board;
+    const fault = faultOf(reply, jobs.length, model);
+    if (fault !== undefined) return this.#failed(unit, new SpillwayError('embed_answer_invalid', fault));
     const { vectors, dimensions, outcomes } = reply;
+    const returned: TextJob[] = [];
+    // Of those that were tokenized.
     let texts = 0;
     let units = 0;
     let tokens = 0;
-    outcomes.forEach((outcome, index) => {
-      if (outcome.tokens === 0) return;
-      texts++;
-      units += jobs[index]!.units;
-      tokens += outcome.tokens;
+    jobs.forEach((job, index) => {
+      const outcome = outcomes[index]!;
+      if (outcome.tokens > 0) {
+        texts++;
+        units += job.units;
+        tokens += outcome.tokens;
+      }
+      if (outcome.status === 'cancelled' || outcome.status === 'deadline') {
+        // Wanted nevertheless by those who came later than the unit was sent.
+        if (board.cameBack(job)) returned.push(job);
+      } else if (outcome.status === 'ok') {
+        const vector = vectors.subarray(index * dimensions, (index + 1) * dimensions);
+        board.arrived(job, { vector, tokens: outcome.tokens, truncated: outcome.truncated, status: 'ok', cached: false });
+      } else board.arrived(job, unembedded(outcome.status, outcome));
     });
     this.#spec.scale.correct(texts, units, tokens);
     desk.returned(unit);
     desk.answered(tokens, this.#spec.clock.monotonicMs());
-    ledger.units.answered++;
-    ledger.tokens += tokens;
-    const returned: TextJob[] = [];
-    jobs.forEach((job, index) => {
-      const outcome = outcomes[index]!;
-      const { status, tokens: count, truncated } = outcome;
-      if (status === 'cancelled' || status === 'deadline') {
-        // Wanted nevertheless by those who came later than the unit was sent.
-        if (this.#spec.board.cameBack(job)) returned.push(job);
-      } else if (status === 'ok') {
-        const start = index * dimensions;
-        const end = start + dimensions;
-        // What the cache keeps must not keep the block of its neighbours.
-        const vector = job.cacheKey === undefined ? vectors.subarray(start, end) : vectors.slice(start, end);
-        this.#spec.board.arrived(job, { vector, tokens: count, truncated, status, cached: false });
-      } else this.#spec.board.arrived(job, unembedded(status, outcome));
-    });
-    const cause = new SpillwayError('ask_cancelled', 'The worker gave the text back each time.');
-    this.#comeBack(returned, cause, jobs.length);
+    board.ledger.units.answered++;
+    board.ledger.tokens += tokens;
+    if (returned.length > 0) this.#comeBack(returned, new SpillwayError('ask_cancelled', 'The worker gave the text back each time.'), jobs.length);
     this.turnSoon();
   }
 
   #failed(unit: Unit, error: unknown): void {
+    const { board, desks, clock, timers, onGone } = this.#spec;
     const { jobs, desk } = unit;
-    const nowMs = this.#spec.clock.monotonicMs();
-    this.#spec.board.ledger.units.failed++;
+    const nowMs = clock.monotonicMs();
+    board.ledger.units.failed++;
     desk.returned(unit);
     const fate = deskFate(error);
-    if (fate === 'pauses') this.#spec.timers.after(desk.refused(nowMs), () => this.turnSoon());
+    if (fate === 'pauses') timers.after(desk.refused(nowMs), () => this.turnSoon());
     else if (fate === 'failed') desk.failed(nowMs);
     else if (fate === 'gone') desk.isGone = true;
-    this.#comeBack(jobs.filter((job) => this.#spec.board.cameBack(job)), error, jobs.length);
+    this.#comeBack(jobs.filter((job) => board.cameBack(job)), error, jobs.length);
     // Without workers, what waits would wait forever.
-    if (this.#spec.desks.isGone) this.#spec.onGone(error);
+    if (desks.isGone) onGone(error);
     this.turnSoon();
   }
 
   /** Texts that are still wanted have come back without a result. */
   #comeBack(jobs: readonly TextJob[], error: unknown, unitTexts: number): void {
+    const { board } = this.#spec;
     // Each is put before the others, so the last comes first.
     for (const job of jobs.toReversed()) {
-      if (tryAgain(job, error, unitTexts)) this.#spec.board.requeue(job);
-      else this.#spec.board.complete(job, unembedded('failed', { reason: reasonOf(error) }));
+      if (tryAgain(job, error, unitTexts)) board.requeue(job);
+      else board.complete(job, unembedded('failed', { reason: reasonOf(error) }));
     }
-    if (this.#endError !== undefined) this.#spec.board.rejectWaiting(this.#endError.error);
+    if (this.#endError !== undefined) board.rejectWaiting(this.#endError.error);
   }
 }
 

@@ -6,11 +6,12 @@
  * |---------------------------------------|---------------------------------------------|--------------------|
  * | `ask_refused`                         | go again, at most `RETURNS_MAX` times       | pauses             |
  * | `actor_stopped`, `system_closed`      | go again, to others                         | is not asked again |
- * | `ask_deadline`, `ask_cancelled`       | go again if somebody still waits for them   | goes on            |
+ * | `ask_cancelled`                       | go again, at most `RETURNS_MAX` times       | goes on            |
  * | `message_too_large`                   | go again in units half the size; one: fails | goes on            |
+ * | `ask_deadline`                        | go again, each alone; the third time: fails | goes on            |
  * | any other, `actor_restarted` above all| go again, each alone; the third time: fails | has failed         |
  *
- * The last row finds the text that a model cannot take. After a failure every text of the unit is suspected, and
+ * Only texts for which somebody still waits go again. The last row finds the text that a model cannot take. After a failure every text of the unit is suspected, and
  * goes alone: its neighbours then have their vectors, and the one that fails its worker each time gets the worker's
  * error as its reason. Halving the unit again and again would find it as well, and fail the worker once more for each
  * half; a worker that failed has to load its model again, and its supervisor gives up when it does so too often.
@@ -44,7 +45,7 @@ export function deskFate(error: unknown): DeskFate {
 /** Prepares a text of a unit that came back for its next try. @returns false if there is none */
 export function tryAgain(job: TextJob, error: unknown, unitTexts: number): boolean {
   const fate = deskFate(error);
-  if (fate === 'failed') {
+  if (fate === 'failed' || codeOf(error) === 'ask_deadline') {
     job.companionsMax = 1;
     return ++job.failures < FAILURES_MAX;
   }

@@ -1,36 +1,31 @@
 /**
  * Stands between those who want texts embedded and the inference actors of one loaded model.
  *
- *   embed() ─▶ Room, Quota ─▶ JobBoard ─▶ FairQueue × 3 ─▶ UnitBuilder ─▶ Desks ─▶ workers
+ *   embed() ─▶ Room, Quota ─▶ JobBoard ─▶ FairQueue × 3 ─▶ UnitBuilder ─▶ Desks, Dispatcher ─▶ workers
  *              accepted?      cached?      by key           which, how     whose      │
  *                             known?                        much           turn       ▼
  *   results ◀───────────────  JobBoard ◀──────────────────────────────────────  answer or remedy
  *
  * It lives on its caller's thread and has none of its own: everything happens in calls, in answers of workers and in
- * timers, and the same calls, times and answers lead to the same decisions. Units go out at the end of the turn in
- * which something changed, so that texts that come together go together; none waits for more while a worker has
- * nothing.
+ * timers, and the same calls, times and answers lead to the same decisions. Nothing waits for more to come while a
+ * worker has nothing to do.
  */
 import { SpillwayError, type AdmissionSpec, type Clock } from '../../../kernel/index.ts';
 import { Desks } from './desks.ts';
-import type { Desk } from './desk.ts';
-import { PRIORITIES, unembedded, type EmbedReply, type EmbedRequest, type EmbedWorker, type EmbeddedText, type Priority, type ScheduledModel } from './embed-request.ts';
+import { Dispatcher } from './dispatcher.ts';
+import { PRIORITIES, type EmbedRequest, type EmbedWorker, type EmbeddedText, type Priority, type ScheduledModel } from './embed-request.ts';
 import { JobBoard } from './job-board.ts';
 import { OPEN_TEXTS_MAX } from './lane.ts';
 import { batchTextsMax } from './message-limits.ts';
 import { Quota } from './quota.ts';
-import { deskFate, reasonOf, tryAgain } from './remedy.ts';
 import { RoomWaiters } from './room-waiters.ts';
 import { Room } from './room.ts';
 import { completeLimits, type SchedulerLimits } from './scheduler-limits.ts';
 import { snapshot, type SchedulerStats } from './scheduler-stats.ts';
 import { systemTimers, type Timers } from './timers.ts';
-import type { TextJob } from './text-job.ts';
 import { Ticket } from './ticket.ts';
 import { TokenScale } from './token-scale.ts';
 import { UnitBuilder } from './unit-builder.ts';
-import type { UnitDraft } from './unit-draft.ts';
-import type { Unit } from './unit.ts';
 import { VectorCache } from './vector-cache.ts';
 
 export interface SchedulerOptions {
@@ -58,8 +53,6 @@ export interface RoomRequest {
 }
 
 const CACHE_BYTES_DEFAULT = 64 * 1024 * 1024;
-/** Bounded generously: a model that is loaded meanwhile may take a minute. */
-const UNIT_DEADLINE_MS = 120_000;
 
 export class EmbedScheduler {
   readonly #model: ScheduledModel;
@@ -67,13 +60,12 @@ export class EmbedScheduler {
   readonly #timers: Timers;
   readonly #desks: Desks;
   readonly #board: JobBoard;
-  readonly #builder: UnitBuilder;
+  readonly #dispatcher: Dispatcher;
   readonly #cache: VectorCache;
   readonly #scale = new TokenScale();
   readonly #room: Room;
   readonly #roomWaiters: RoomWaiters;
   readonly #quota: Quota | undefined;
-  #isPumpDue = false;
   #closeError: unknown;
   #idleWaiters: (() => void)[] = [];
 
@@ -89,16 +81,24 @@ export class EmbedScheduler {
     this.#cache = new VectorCache(cacheBytes, model.dimensions);
     this.#board = new JobBoard({ cache: this.#cache, scale: this.#scale, tokensMax: model.tokensMax });
     const { queues } = this.#board;
-    this.#builder = new UnitBuilder({
-      ...queues,
-      model,
-      workers: workers.length,
-      unitMs: complete.unitMs,
-      scale: this.#scale,
-      cost: (job) => this.#board.cost(job),
-    });
-    this.#room = new Room({ queues, limits: complete, desks: this.#desks, scale: this.#scale });
+    const scale = this.#scale;
+    const builder = new UnitBuilder({ ...queues, model, workers: workers.length, unitMs: complete.unitMs, scale, cost: (job) => this.#board.cost(job) });
+    this.#room = new Room({ queues, limits: complete, desks: this.#desks, scale });
     this.#roomWaiters = new RoomWaiters((priority, key) => this.#room.texts(priority, key));
+    this.#dispatcher = new Dispatcher({
+      board: this.#board,
+      desks: this.#desks,
+      builder,
+      scale,
+      model,
+      clock,
+      timers,
+      onTurn: () => {
+        this.#roomWaiters.serve();
+        this.#wakeIdle();
+      },
+      onGone: (error) => void this.close(error),
+    });
     this.#quota = quota === undefined ? undefined : new Quota(quota);
   }
 
@@ -161,6 +161,7 @@ export class EmbedScheduler {
   close(error: unknown = new SpillwayError('embed_closed', 'The scheduler is closed; load the model again.')): Promise<void> {
     if (this.#closeError === undefined) {
       this.#closeError = error;
+      this.#dispatcher.end(error);
       this.#board.rejectWaiting(error);
       this.#roomWaiters.rejectAll(error);
       this.#wakeIdle();

@@ -9,16 +9,16 @@ import { hash } from 'node:crypto';
 import type { TruncatePolicy } from '../backend.ts';
 import type { EmbeddedText } from './embed-request.ts';
 import { LinkedList, type Linked } from './linked-list.ts';
+import { VectorRows } from './vector-rows.ts';
 
-/**
- * Bytes of an entry beside its vector, measured with a million entries: the key, the entry, its place in the map,
- * the result that is handed out, the vector's view and its buffer.
- */
-const ENTRY_BYTES = 600;
+/** Bytes of an entry beside its vector, on V8's heap: its key, itself and its place in the map. */
+const ENTRY_BYTES = 256;
 
 interface Entry extends Linked<Entry> {
   readonly key: string;
-  readonly result: EmbeddedText;
+  readonly row: number;
+  readonly tokens: number;
+  readonly truncated: boolean;
 }
 
 export interface CacheStats {
@@ -33,6 +33,7 @@ export class VectorCache {
   readonly #entries = new Map<string, Entry>();
   /** From the least to the most recently used. */
   readonly #order = new LinkedList<Entry>();
+  readonly #rows: VectorRows;
   readonly #entryBytes: number;
   readonly #entriesMax: number;
   #hits = 0;
@@ -43,6 +44,7 @@ export class VectorCache {
   constructor(bytesMax: number, dimensions: number) {
     this.#entryBytes = ENTRY_BYTES + dimensions * Float32Array.BYTES_PER_ELEMENT;
     this.#entriesMax = Math.floor(bytesMax / this.#entryBytes);
+    this.#rows = new VectorRows(dimensions, this.#entriesMax);
   }
 
   get isOff(): boolean {
@@ -64,7 +66,7 @@ export class VectorCache {
     return truncate === undefined ? digest : digest + truncate;
   }
 
-  /** What was kept, marked as `cached`; it is then the most recently used. */
+  /** The result that was kept, marked as `cached`; it is then the most recently used. */
   get(key: string): EmbeddedText | undefined {
     const entry = this.#entries.get(key);
     if (entry === undefined) {
@@ -73,7 +75,8 @@ export class VectorCache {
     }
     this.#hits++;
     this.#order.rotate(entry);
-    return entry.result;
+    const { row, tokens, truncated } = entry;
+    return { vector: this.#rows.read(row), tokens, truncated, status: 'ok', cached: true };
   }
 
   /** Whether there is one, without counting it as a use. */
@@ -81,16 +84,22 @@ export class VectorCache {
     return this.#entries.has(key);
   }
 
-  /** Keeps an `ok` result. Its vector must not be part of a larger block, which it would keep in memory. */
-  set(key: string, result: EmbeddedText): void {
+  /** Keeps a copy of an `ok` result. */
+  set(key: string, { vector, tokens, truncated }: EmbeddedText): void {
     if (this.#entries.has(key)) return;
-    const entry: Entry = { key, result: { ...result, cached: true }, previous: undefined, next: undefined, list: undefined };
+    const entry: Entry = { key, row: this.#freeRow(), tokens, truncated, previous: undefined, next: undefined, list: undefined };
+    this.#rows.write(entry.row, vector);
     this.#entries.set(key, entry);
     this.#order.push(entry);
-    if (this.#order.size <= this.#entriesMax) return;
+  }
+
+  /** The next one, or that of the entry that was not used for longest, which then goes. */
+  #freeRow(): number {
+    if (this.#order.size < this.#entriesMax) return this.#order.size;
     const oldest = this.#order.first!;
     this.#order.remove(oldest);
     this.#entries.delete(oldest.key);
     this.#evictions++;
+    return oldest.row;
   }
 }

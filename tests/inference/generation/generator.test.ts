@@ -5,13 +5,14 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { GENERATION_COUNTERS, TextGenerator, createGenerator, generationProtocol, generationSpec, type Generation, type GenerateOptions } from '../../../actors/inference/generation/index.ts';
 import { chooseModel } from '../../../actors/inference/index.ts';
-import { tinyLlamaModel } from '../../../bench/models/tiny-llama.ts';
+import { isTrusted } from '../../../actors/inference/models/trusted.ts';
 import { SpillwayError, systemClock } from '../../../kernel/index.ts';
 import { createSystem, type System } from '../../../supervisors/index.ts';
 import { until } from '../../kernel/condition.ts';
+import { writeTinyLlama } from './tiny-llama.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'spillway-generation-'));
-const model = tinyLlamaModel({ folder });
+const model = writeTinyLlama(join(folder, 'tiny.gguf'));
 /** Each of its tokens is one ASCII character, so pieces, tokens and characters are the same number. */
 const COUNTED: GenerateOptions = { schema: { const: 'a'.repeat(1_000) }, maxTokens: 900 };
 const HELD: GenerateOptions = { ...COUNTED, demand: 1 };
@@ -24,7 +25,7 @@ let four: TextGenerator;
 
 beforeAll(async () => {
   system = await createSystem({ logLevel: 'error' });
-  const shared = { model: await chooseModel(model, { purpose: 'generate' }), contextTokens: 1_024 };
+  const shared = { model: await chooseModel(model, { purpose: 'generate' }), contextTokens: 1_024, quarantine: false };
   [single, four] = await Promise.all([
     createGenerator(system, { ...shared, name: 'single', sequences: 1, waitingMax: 1 }),
     createGenerator(system, { ...shared, name: 'four', sequences: 4, batching: false }),
@@ -100,9 +101,11 @@ describe('a text', () => {
 
 describe('a text ends', () => {
   it('with length at its number of tokens, being the beginning of a longer one', async () => {
-    const short = await single.generate('a', { maxTokens: 25 }).complete();
-    const long = await single.generate('a', { maxTokens: 50 }).complete();
-    expect(short).toMatchObject({ reason: 'length', usage: { promptTokens: 2, completionTokens: 25 } });
+    const options = { seed: 7, temperature: 1 };
+    const short = await single.generate('once upon', { ...options, maxTokens: 25 }).complete();
+    const long = await single.generate('once upon', { ...options, maxTokens: 50 }).complete();
+    expect(short).toMatchObject({ reason: 'length', usage: { promptTokens: 10, completionTokens: 25 } });
+    expect(long.reason).toBe('length');
     expect(long.text.startsWith(short.text)).toBe(true);
   });
 
@@ -166,7 +169,7 @@ describe('a text ends', () => {
   });
 
   it('with what was measured', async () => {
-    const result = await single.generate('a', { maxTokens: 50 }).complete();
+    const result = await single.generate('a', { ...COUNTED, maxTokens: 50 }).complete();
     expect(result.ttftMs).toBeGreaterThan(0);
     expect(result.tokensPerSecond).toBeGreaterThan(0);
     expect(result.queuedMs).toBeLessThanOrEqual(result.ttftMs!);
@@ -274,9 +277,22 @@ describe('a request that cannot be', () => {
     await system.terminate('asked');
   });
 
+  it('to a model that was never loaded here is served once it has been tried, and its generator repeats itself when it is alone', async () => {
+    const options = { seed: 2, temperature: 1, maxTokens: 30 };
+    const cacheDir = join(folder, 'cache');
+    const generator = await createGenerator(system, { name: 'untried', model: writeTinyLlama(join(folder, 'other.gguf'), 2), cacheDir });
+    expect(isTrusted(generator.model.sha256, { cacheDir })).toBe(true);
+    expect(generator.model).toMatchObject({ name: 'tiny llama', contextTokens: 2_048, sequences: 4 });
+    const texts = [];
+    for (let count = 0; count < 3; count++) texts.push((await generator.generate('a', options).complete()).text);
+    expect(new Set(texts).size).toBe(1);
+    expect(texts[0]).not.toBe((await single.generate('a', options).complete()).text);
+    await generator.close();
+  });
+
   it('of an unknown model, or of one that cannot generate, ends before anything is loaded', async () => {
     await expect(createGenerator(system, { name: 'none', model: '/nowhere/model.gguf' })).rejects.toMatchObject({ code: 'model_missing' });
-    await expect(createGenerator(system, { name: 'none', model, sequences: 0 })).rejects.toThrow(RangeError);
+    await expect(createGenerator(system, { name: 'none', model, sequences: 0, quarantine: false })).rejects.toThrow(RangeError);
   });
 });
 
