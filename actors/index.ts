@@ -33,11 +33,16 @@ export type {
 } from '../kernel/index.ts';
 export { Pool, System, createPool, createSystem } from '../supervisors/index.ts';
 export type { ActorHealth, ChildSpec, ChildStatus, LightActor, PoolOptions, SupervisorFlags, SystemOptions } from '../supervisors/index.ts';
-export { Embedder, createEmbedder, createModelHost, createRanker } from './inference/index.ts';
+export { Embedder, createEmbedder, createGenerator, createModelHost, createRanker } from './inference/index.ts';
 export type {
   EmbedOptions,
   Embedded,
   EmbedderOptions,
+  GenerateOptions,
+  Generation,
+  GenerationPiece,
+  GenerationResult,
+  GeneratorOptions,
   HostedModel,
   ModelHost,
   ModelHostOptions,
@@ -52,6 +57,7 @@ export type {
   RankerOptions,
   SchedulerLimits,
   SwapReport,
+  TextGenerator,
   TruncatePolicy,
   VectorOf,
 } from './inference/index.ts';

@@ -3,8 +3,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { SpillwayError } from '../../kernel/index.ts';
-import { chooseModel } from '../inference/index.ts';
-import { MAX_TOKENS_DEFAULT, checkRequest, createGenerator, type GenerationResult, type SamplingOptions } from '../inference/generation/index.ts';
+import { MAX_TOKENS_DEFAULT, checkRequest, chooseModel, createGenerator, type GenerationResult, type SamplingOptions } from '../inference/index.ts';
 import { EXIT_DONE, EXIT_INTERRUPTED } from './exit-codes.ts';
 import { withSystem } from './pipeline.ts';
 import { printable } from './printable.ts';

@@ -2,6 +2,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { DrillFlags } from './drill-command.ts';
 import { EXIT_DONE, EXIT_FAILED, EXIT_USAGE } from './exit-codes.ts';
+import type { GenerateFlags } from './generate-command.ts';
 import { addModelsCommands } from './models-program.ts';
 import { describeError } from './pipeline.ts';
 import { createReporter } from './reporter.ts';
@@ -128,6 +129,39 @@ function createProgram(exitWith: (code: number) => void): Command {
     });
 
   program
+    .command('generate')
+    .description('go on with a prompt, token by token')
+    .argument('[prompt]', 'what to go on with (default: standard input)')
+    .addOption(new Option('--model <model>', 'a name of `spillway models`, a GGUF file or hf:user/repo[:quant] (default: what `models use` set)'))
+    .option('--max-tokens <n>', 'tokens at the most (default: 256)', wholeNumber)
+    .option('--temperature <t>', 'how far to stray from the likeliest token; 0 always takes it (default: 0)', decimal)
+    .option('--top-k <n>', 'choose among so many of the likeliest tokens', wholeNumber)
+    .option('--top-p <p>', 'choose among the likeliest tokens that together have this probability', decimal)
+    .option('--seed <n>', 'what chance follows: the same seed gives the same text', wholeNumber)
+    .option('--stop <text...>', 'end before any of these')
+    .option('--schema <file>', 'a JSON schema that the text has to fit')
+    .option('--isolate', 'run the model in a process of its own, sandboxed where the system can')
+    .option('--no-quarantine', 'load a model that was never loaded here without first trying it in a sandboxed process')
+    .addOption(json)
+    .addHelpText('after', examples('spillway generate "Once upon a time" --model ./tiny.gguf', 'spillway generate --model qwen --max-tokens 64 --temperature 0.7 --seed 7 < prompt.txt', 'spillway generate "A person:" --schema person.json --json | tail -1'))
+    .action(async (prompt: string | undefined, flags: Flags) => {
+      const { generateCommand } = await import('./generate-command.ts');
+      exitWith(
+        await generateCommand({
+          prompt,
+          stdin: process.stdin,
+          flags: generateFlags(flags),
+          json: flags['json'] === true,
+          settings: await loadSettings(settingFlags(flags)),
+          terminal: process.stdout.isTTY,
+          stdout,
+          stderr,
+          interrupt: interruption(),
+        }),
+      );
+    });
+
+  program
     .command('status')
     .description('what the index holds, its model and its generation')
     .addOption(index)
@@ -191,6 +225,10 @@ async function embedLines({ model, actors, cacheDir, isolate, quarantine, recipe
   });
 }
 
+function generateFlags({ maxTokens, temperature, topK, topP, seed, stop, schema }: Flags): GenerateFlags {
+  return Object.fromEntries(Object.entries({ maxTokens, temperature, topK, topP, seed, stop, schema }).filter(([, value]) => value !== undefined)) as GenerateFlags;
+}
+
 /** The flags that are settings; the others steer the command itself. */
 function settingFlags({ index, model, actors, chunkTokens, maxFileBytes, isolate, quarantine, pooling, dimensions, documentPrompt, queryPrompt }: Flags): Flags {
   // A flag that only turns something off says nothing when it is not given.
@@ -200,6 +238,11 @@ function settingFlags({ index, model, actors, chunkTokens, maxFileBytes, isolate
 
 function examples(...lines: string[]): string {
   return `\nExamples:\n${lines.map((line) => `  $ ${line}`).join('\n')}`;
+}
+
+function decimal(text: string): number {
+  if (!/^\d+(?:\.\d+)?$/.test(text)) throw new InvalidArgumentError('Expected a number, such as 0.7.');
+  return Number(text);
 }
 
 function wholeNumber(text: string): number {

@@ -13,7 +13,6 @@ export type { ModelInfo } from './hosting/loaded-model.ts';
 export type { ModelSource } from './hosting/model-source.ts';
 export type { SwapReport } from './hosting/model-slot.ts';
 export type { RankOptions, Ranked, Ranker } from './ranker.ts';
-
 export { actorWorker } from './scheduling/actor-worker.ts';
 export { PRIORITIES } from './scheduling/embed-request.ts';
 export type { EmbeddedText, Priority } from './scheduling/embed-request.ts';
@@ -52,3 +51,5 @@ export { OUTPUT_FORMATS, checkDimensions, formed } from './vector-format.ts';
 export type { OutputFormat, VectorOf } from './vector-format.ts';
 export { ensureTrusted, quarantineModel } from './models/quarantine.ts';
 export type { QuarantineVerdict } from './models/quarantine.ts';
+export { MAX_TOKENS_DEFAULT, TextGenerator, checkRequest, createGenerator } from './generation/index.ts';
+export type { GenerateOptions, Generation, GenerationPiece, GenerationResult, GeneratorModel, GeneratorOptions, SamplingOptions } from './generation/index.ts';

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { resolveModel } from '../../actors/inference/model-source.ts';
 import { cacheFolder } from '../../kernel/index.ts';
@@ -21,11 +21,17 @@ beforeAll(() => {
 });
 afterAll(() => { rmSync(folder, { recursive: true, force: true }); });
 
-/** A hub with one file, which serves ranges as the real one does. */
+/** A hub with one file, which serves ranges and, if it is told to, says the file's hash as the real one does. */
 class Hub {
   readonly requests: string[] = [];
+  /** What it says the SHA-256 of its file is. */
+  linkedEtag: string | undefined;
   readonly #server: Server = createServer((request, response) => {
     this.requests.push(`${request.method} ${request.url}`);
+    if (request.url === '/v2/somebody/tiny/manifests/Q8_0' && request.headers['user-agent'] === 'llama-cpp') {
+      response.end(JSON.stringify({ ggufFile: { rfilename: 'model.gguf' } }));
+      return;
+    }
     if (!request.url!.startsWith('/somebody/tiny/resolve/main/model.gguf')) {
       response.writeHead(request.url === '/' ? 200 : 404).end();
       return;
@@ -35,6 +41,7 @@ class Hub {
     const end = Math.min(model.length, Number(range?.[2] || model.length - 1) + 1);
     response.writeHead(range === null ? 200 : 206, {
       'accept-ranges': 'bytes', 'content-length': end - start, etag: '"1"',
+      ...(this.linkedEtag === undefined ? {} : { 'x-linked-etag': `"${this.linkedEtag}"` }),
       ...(range === null ? {} : { 'content-range': `bytes ${start}-${end - 1}/${model.length}` }),
     });
     response.end(request.method === 'HEAD' ? undefined : model.subarray(start, end));
@@ -82,6 +89,51 @@ describe('an hf: URI', () => {
     const asked = hub.requests.length;
     expect(await resolveModel(FILE_URI, { cacheDir, endpoint })).toEqual(found);
     expect(hub.requests.length).toBe(asked);
+  });
+
+  it.each([FILE_URI, 'hf:somebody/tiny:Q8_0'])('%s is held against the hash that the hub says, and is then read-only', async (uri) => {
+    hub = new Hub();
+    hub.linkedEtag = createHash('sha256').update(model).digest('hex');
+    const cacheDir = mkdtempSync(join(folder, 'verified-'));
+    const { path } = await resolveModel(uri, { cacheDir, endpoint: await hub.listen() });
+    expect(readFileSync(path).equals(model)).toBe(true);
+    expect(statSync(path).mode & 0o222).toBe(0);
+    expect(hub.requests).toContain('HEAD /somebody/tiny/resolve/main/model.gguf');
+  });
+
+  it.each([FILE_URI, 'hf:somebody/tiny:Q8_0'])('%s that arrives with another hash is removed, and the next download may be sound', async (uri) => {
+    hub = new Hub();
+    hub.linkedEtag = 'b'.repeat(64);
+    const cacheDir = mkdtempSync(join(folder, 'corrupt-'));
+    const endpoint = await hub.listen();
+    await expect(resolveModel(uri, { cacheDir, endpoint })).rejects.toMatchObject({
+      code: 'model_download_corrupt', details: { expectedSha256: 'b'.repeat(64), sha256: createHash('sha256').update(model).digest('hex') },
+    });
+    expect(readdirSync(cacheDir, { recursive: true }).filter((name) => String(name).endsWith('.gguf'))).toEqual([]);
+    hub.linkedEtag = undefined;
+    expect(readFileSync((await resolveModel(uri, { cacheDir, endpoint })).path).equals(model)).toBe(true);
+  });
+
+  it('that was downloaded and not verified, because the process ended, is verified by the next', async () => {
+    hub = new Hub();
+    const endpoint = await hub.listen();
+    const cacheDir = join(folder, 'interrupted');
+    const { path } = await resolveModel(FILE_URI, { cacheDir, endpoint });
+    mkdirSync(join(cacheDir, 'models', 'incoming'), { recursive: true });
+    renameSync(path, join(cacheDir, 'models', 'incoming', basename(path)));
+    hub.linkedEtag = 'b'.repeat(64);
+    await expect(resolveModel(FILE_URI, { cacheDir, endpoint })).rejects.toMatchObject({ code: 'model_download_corrupt' });
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it('is not asked for when downloads are off, unless it is there', async () => {
+    hub = new Hub();
+    const endpoint = await hub.listen();
+    const cacheDir = join(folder, 'off');
+    await expect(resolveModel(FILE_URI, { cacheDir, endpoint, offline: true })).rejects.toMatchObject({ code: 'model_offline', message: expect.stringContaining('HF_HUB_OFFLINE') });
+    expect(hub.requests).toEqual([]);
+    const found = await resolveModel(FILE_URI, { cacheDir, endpoint });
+    expect(await resolveModel(FILE_URI, { cacheDir, offline: true })).toEqual(found);
   });
 
   it('that cannot be reached says so at once, with what to do instead', async () => {

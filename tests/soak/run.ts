@@ -1,41 +1,47 @@
 /**
- * `npm run soak -- [run|restarts] [options]`: for hours what the tests do for seconds. `run` is a system at full load
- * with a fault every second; `restarts` ends actors of each placement by the thousand. Both look for what is left.
+ * `npm run soak -- [run|inference|restarts] [options]`: for hours what the tests do for seconds. `run` is a system at
+ * full load with a fault every second; `inference` is a host of models under mixed load whose models are swapped;
+ * `restarts` ends actors of each placement by the thousand. All look for what is left.
  *
  * What is found is printed on standard output; standard error is the log of the system, which tells of every fault.
  */
 import './compile-cache.ts';
 import { parseArgs } from 'node:util';
+import { inferenceSoak, type InferenceSoakProgress, type InferenceSoakReport } from './inference.ts';
 import { RESTARTABLE, restarts, type Restartable, type RestartsReport } from './restarts.ts';
 import type { Resources } from './resources.ts';
 import { soak, type SoakProgress, type SoakReport } from './soak.ts';
 import { COUNTED, MEMORY, THRESHOLDS_IN_WORDS, growthOf } from './thresholds.ts';
 
 const USAGE = `Usage: npm run soak -- [run] [--minutes M] [--seed S] [--json]
+       npm run soak -- inference [--minutes M] [--seed S] [--json]
        npm run soak -- restarts [--placement inline|pool|thread|process|bare|all] [--count N] [--json]
 
   run        a system at full load with a fault every second, which are drawn by seed
+  inference  mixed load on models that are swapped, unloaded and killed, drawn by seed; every vector is checked
   restarts   N restarts of an actor of each placement; 'bare' are Node workers without this package
 
   --minutes M     length of the run; default 60
-  --seed S        repeats the choice of faults; default: drawn, and printed
+  --seed S        repeats the choice of faults, texts and changes; default: drawn, and printed
   --count N       restarts of each placement; default 10,000
   --placement P   default all
   --json          the report as one JSON line
 
-Exit code 1 if something leaks, hangs, is lost or does not add up. It leaks if not:
+Exit code 1 if something leaks, hangs, is lost, is wrong or does not add up. It leaks if not:
   ${THRESHOLDS_IN_WORDS}
 
 Examples:
   npm run soak -- --minutes 5 --seed 7 2>soak.log
+  npm run soak -- inference --minutes 120 --seed 7 2>soak.log
   npm run soak -- restarts --placement thread --count 1000`;
 
+const SOAKS = ['run', 'inference', 'restarts'] as const;
 const MINUTE_MS = 60_000;
 const HIGHEST_SEED = 2 ** 31;
 const CLEAR_LINE = '\r\u001B[K';
 
 interface Options {
-  readonly what: 'run' | 'restarts';
+  readonly what: (typeof SOAKS)[number];
   readonly minutes: number;
   readonly seed: number;
   readonly count: number;
@@ -59,8 +65,9 @@ function parsed(): Options {
     console.log(USAGE);
     process.exit(0);
   }
-  const [what = 'run', ...more] = positionals;
-  if ((what !== 'run' && what !== 'restarts') || more.length > 0) throw new Error(`There is no soak '${positionals.join(' ')}'.`);
+  const [named = 'run', ...more] = positionals;
+  const what = SOAKS.find((soakName) => soakName === named);
+  if (what === undefined || more.length > 0) throw new Error(`There is no soak '${positionals.join(' ')}'.`);
   const minutes = Number(values.minutes);
   if (!(minutes > 0 && minutes < Infinity)) throw new Error(`--minutes takes a number above zero; got '${values.minutes}'.`);
   const seed = values.seed === undefined ? Math.floor(Math.random() * HIGHEST_SEED) : Number(values.seed);
@@ -93,14 +100,34 @@ function restartsLines({ placement, restarts: made, perRestartMs, before, sample
   return [`# ${made.toLocaleString('en')} restarts of placement ${placement}, ${perRestartMs.toFixed(2)} ms each`, ...tableOf(before, samples, after), ...verdict(failures)];
 }
 
-function soakLines({ seed, minutes, works, faults, restarts: made, recoveriesMs, quietMoments, before, samples, after, violations }: SoakReport): string[] {
-  const told = (tally: Readonly<Record<string, number>>): string => Object.entries(tally).map(([name, times]) => `${name} ${times.toLocaleString('en')}`).join(', ');
-  const sorted = recoveriesMs.toSorted((a, b) => a - b);
+const told = (tally: Readonly<Record<string, number>>): string => Object.entries(tally).map(([name, times]) => `${name} ${times.toLocaleString('en')}`).join(', ') || 'none';
+
+/** Their median, 99th percentile and largest. */
+function spread(valuesMs: readonly number[]): string {
+  const sorted = valuesMs.toSorted((a, b) => a - b);
   const at = (part: number): string => (sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? 0).toFixed(0);
+  return `p50 ${at(0.5)}, p99 ${at(0.99)}, at most ${at(1)} ms`;
+}
+
+function soakLines({ seed, minutes, works, faults, restarts: made, recoveriesMs, quietMoments, before, samples, after, violations }: SoakReport): string[] {
   return [
     `# soak of ${minutes} minutes with seed ${seed}`,
     `  work    ${told(works)}`,
-    `  faults  ${told(faults)}; ${made} restarts; back after p50 ${at(0.5)}, p99 ${at(0.99)}, at most ${at(1)} ms`,
+    `  faults  ${told(faults)}; ${made} restarts; back after ${spread(recoveriesMs)}`,
+    `  ${quietMoments} quiet moments, ${samples.length} judged`,
+    ...tableOf(before, samples.map(({ resources }) => resources), after),
+    ...verdict(violations),
+  ];
+}
+
+function inferenceLines({ seed, minutes, works, outcomes, refusals, compared, changes, loadsMs, recoveriesMs, quietMoments, before, samples, after, violations }: InferenceSoakReport): string[] {
+  return [
+    `# soak of inference of ${minutes} minutes with seed ${seed}`,
+    `  calls     ${told(works)}`,
+    `  texts     ${told(outcomes)}; ${compared.toLocaleString('en')} vectors compared with those of the library alone`,
+    `  refusals  ${told(refusals)}`,
+    `  changes   ${told(changes)}`,
+    `  ${loadsMs.length} models swapped in, each loaded within ${spread(loadsMs)}; ${recoveriesMs.length} processes killed, back after ${spread(recoveriesMs)}`,
     `  ${quietMoments} quiet moments, ${samples.length} judged`,
     ...tableOf(before, samples.map(({ resources }) => resources), after),
     ...verdict(violations),
@@ -121,9 +148,10 @@ function progressOf(json: boolean): (line: string, atMs: number) => void {
   };
 }
 
-function lineOf({ atMs, resources, works, faults, violations }: SoakProgress): string {
+function lineOf({ atMs, resources, works, violations, ...more }: SoakProgress | InferenceSoakProgress): string {
+  const struck = 'faults' in more ? `${more.faults} faults` : `${more.changes} changes`;
   const { threads, processes, descriptors, applicationHeapBytes, guardianHeapBytes, rssBytes } = resources;
-  return `${(atMs / MINUTE_MS).toFixed(1)} min: ${works.toLocaleString('en')} works, ${faults} faults, ${violations} violations; heaps ${megabytes(applicationHeapBytes)} and ${megabytes(guardianHeapBytes)}, rss ${megabytes(rssBytes)}, ${threads} threads, ${processes} processes, ${descriptors} descriptors`;
+  return `${(atMs / MINUTE_MS).toFixed(1)} min: ${works.toLocaleString('en')} works, ${struck}, ${violations} violations; heaps ${megabytes(applicationHeapBytes)} and ${megabytes(guardianHeapBytes)}, rss ${megabytes(rssBytes)}, ${threads} threads, ${processes} processes, ${descriptors} descriptors`;
 }
 
 async function main(): Promise<void> {
@@ -146,6 +174,12 @@ async function main(): Promise<void> {
     if (!json) console.log(`seed ${options.seed}`);
     const report = await soak({ ...options, onSample: (progress) => show(lineOf(progress), progress.atMs) });
     tell({ soak: 'run', ...report }, soakLines(report), report.violations);
+    return;
+  }
+  if (what === 'inference') {
+    if (!json) console.log(`seed ${options.seed}`);
+    const report = await inferenceSoak({ ...options, onSample: (progress) => show(lineOf(progress), progress.atMs) });
+    tell({ soak: 'inference', ...report }, inferenceLines(report), report.violations);
     return;
   }
   for (const placement of options.placements) {

@@ -5,8 +5,11 @@
  * has for itself is often more, and grows with things that are no weights:
  *
  *   thread       V8, the native library's binding and their heaps
- *   vocabulary   llama.cpp's tables of it, and the header as node-llama-cpp reads it, once for each route
+ *   vocabulary   llama.cpp's tables of it, and the header as node-llama-cpp reads it
  *   repacked     weights of the types that ggml lays out anew for the processor, which end their sharing
+ *
+ * and in each context, of which there are as many as ways that texts may take (`llama-contexts.ts`),
+ *
  *   output       for each token of the longest text a value for every word of the vocabulary, for no use but
  *                the library's habit, and each written once: 62 MB for 512 tokens and BERT's vocabulary
  *   compute      the intermediate results of one text: per token, and without flash attention per pair of tokens
@@ -49,8 +52,8 @@ const ONNX_WEIGHT_COPIES = 2;
 const VOCABULARY_ENTRY_BYTES = 850;
 const FLOAT_BYTES = 4;
 const HALF_BYTES = 2;
-/** Texts of fewer tokens have a route of their own, see llama-backend.ts. */
-const SHORT_ROUTE_TOKENS = 64;
+/** Texts of fewer tokens have contexts of their own. */
+const SHORT_TOKENS = 64;
 /** Tokens that a generator hands to the library at once. */
 const GENERATION_BATCH_TOKENS = 512;
 const SEQUENCES_DEFAULT = 4;
@@ -60,8 +63,8 @@ const WIDTH_COPIES = 6;
 /** What ggml's CPU backend repacks where the processor has the instructions for it. */
 const REPACKED: ReadonlySet<TensorType> = new Set(['Q4_0', 'Q4_K', 'IQ4_NL']);
 
-/** One context of an actor: the model is loaded once for each. */
-interface Route {
+/** One context of an actor. */
+interface TextWay {
   /** The longest text. */
   readonly tokens: number;
   /** Tokens that have a row of logits. */
@@ -97,25 +100,28 @@ export function estimateGgufMemory(path: string, options: MemoryOptions = {}): M
   const tensors = [...header.tensors.values()];
   const weights = tensors.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   const repacked = tensors.reduce((sum, { type, dims, sizeBytes }) => sum + (REPACKED.has(type) && dims.length > 1 ? sizeBytes : 0), 0);
-  const routes = routesOf(shape, purpose, options).map(({ tokens, outputs, flashAttention, kept }) => {
+  const contexts = waysOf(shape, purpose, options).map(({ tokens, outputs, flashAttention, kept }) => {
     const output = outputs * (vocabularySize + shape.embeddingLength) * FLOAT_BYTES;
-    return vocabularySize * VOCABULARY_ENTRY_BYTES + repacked + output + computeBytes(shape, tokens, flashAttention) + kept * keyValueBytes(header, shape);
+    return output + computeBytes(shape, tokens, flashAttention) + kept * keyValueBytes(header, shape);
   });
-  const actorBytes = Math.round(THREAD_BYTES + routes.reduce((sum, bytes) => sum + bytes, 0));
+  const loaded = vocabularySize * VOCABULARY_ENTRY_BYTES + repacked;
+  const actorBytes = Math.round(THREAD_BYTES + loaded + contexts.reduce((sum, bytes) => sum + bytes, 0));
   return { sharedBytes: weights, actorBytes, totalBytes: weights + actorBytes * actors };
 }
 
-function routesOf({ contextLength, isEncoder }: ModelShape, purpose: Purpose, options: MemoryOptions): Route[] {
+function waysOf({ contextLength, isEncoder }: ModelShape, purpose: Purpose, options: MemoryOptions): TextWay[] {
   if (purpose === 'generate') {
     const sequences = options.sequences ?? SEQUENCES_DEFAULT;
     const kept = Math.min(contextLength, options.contextTokens ?? TOKENS_MAX_DEFAULT) * sequences;
     return [{ tokens: Math.min(GENERATION_BATCH_TOKENS, kept), outputs: sequences, flashAttention: true, kept }];
   }
   const tokens = Math.min(contextLength, (options.tokensMax ?? TOKENS_MAX_DEFAULT) + 1);
-  const long: Route = { tokens, outputs: tokens, flashAttention: true, kept: isEncoder ? 0 : tokens };
-  if (!isEncoder) return [long];
-  const short: Route = { tokens: Math.min(tokens, SHORT_ROUTE_TOKENS), outputs: Math.min(tokens, SHORT_ROUTE_TOKENS), flashAttention: false, kept: 0 };
-  return tokens <= SHORT_ROUTE_TOKENS ? [short] : [short, long];
+  const long: TextWay = { tokens, outputs: tokens, flashAttention: true, kept: isEncoder ? 0 : tokens };
+  if (purpose === 'rank') return [long];
+  if (!isEncoder) return [long, long];
+  const short: TextWay = { tokens: Math.min(tokens, SHORT_TOKENS), outputs: Math.min(tokens, SHORT_TOKENS), flashAttention: false, kept: 0 };
+  // Urgent texts have contexts of their own, lest they wait for the one in hand.
+  return tokens <= SHORT_TOKENS ? [short, short] : [short, long, short, long];
 }
 
 function computeBytes({ embeddingLength, feedForwardLength = embeddingLength * 4, headCount }: ModelShape, tokens: number, flashAttention: boolean): number {

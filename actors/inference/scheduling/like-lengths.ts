@@ -11,7 +11,7 @@ import type { JobSource } from './fair-queue.ts';
 import type { TextJob } from './text-job.ts';
 import type { UnitDraft } from './unit-draft.ts';
 
-const PASSED_UNITS_MAX = 4;
+const PASSED_UNITS_MAX = 1000;
 
 export class LikeLengths {
   readonly #source: JobSource;

@@ -1,0 +1,230 @@
+/**
+ * The soak of inference: mixed load on two hosts of models, one with threads and one with isolated processes, while models
+ * are swapped, unloaded and killed; and from time to time a quiet moment at which everything must add up: no call is
+ * open, every text that a scheduler took is accounted for, and the process holds no more than at the first such moment.
+ * All models are then the same as at every other one, freshly loaded, so what is compared is alike.
+ */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { seededRandom } from '../../kernel/index.ts';
+import { createSystem } from '../../supervisors/index.ts';
+import { createModelHost } from '../../actors/inference/hosting/model-host.ts';
+import { writeGguf } from '../../actors/inference/gguf/writer.ts';
+import { estimateGgufMemory } from '../../actors/inference/models/memory-estimate.ts';
+import type { SchedulerStats } from '../../actors/inference/scheduling/scheduler-stats.ts';
+import { tinyBert, writeTinyBert } from '../inference/tiny-bert.ts';
+import { gaugeProtocol } from './actors/gauge.ts';
+import { Changes, type Hosted } from './inference-changes.ts';
+import { InferenceLoad, type LoadTarget } from './inference-load.ts';
+import { Reference } from './inference-reference.ts';
+import { soakTexts } from './inference-texts.ts';
+import { measureResources, type Gauge, type Resources } from './resources.ts';
+import { GAUGE } from './restarts.ts';
+import { judgeCounts, judgeMemory, judgeSlope, type TimedSample } from './thresholds.ts';
+
+export interface InferenceSoakOptions {
+  readonly minutes: number;
+  readonly seed: number;
+  readonly onSample?: (progress: InferenceSoakProgress) => void;
+}
+
+export interface InferenceSoakProgress {
+  readonly atMs: number;
+  readonly resources: Resources;
+  readonly works: number;
+  readonly changes: number;
+  readonly violations: number;
+}
+
+export interface InferenceSoakReport {
+  readonly seed: number;
+  readonly minutes: number;
+  /** Calls by kind. */
+  readonly works: Readonly<Record<string, number>>;
+  /** Texts by what became of them. */
+  readonly outcomes: Readonly<Record<string, number>>;
+  /** Calls that were refused or given up, by code. */
+  readonly refusals: Readonly<Record<string, number>>;
+  readonly compared: number;
+  readonly changes: Readonly<Record<string, number>>;
+  /** Of models that were swapped in. */
+  readonly loadsMs: readonly number[];
+  /** Of isolated models whose process was killed. */
+  readonly recoveriesMs: readonly number[];
+  readonly quietMoments: number;
+  readonly samples: readonly TimedSample[];
+  readonly before: Resources;
+  readonly after: Resources;
+  readonly violations: readonly string[];
+}
+
+/** Between two changes, and at most this part of the run. */
+const CHANGE_EVERY_MS = 2_000;
+const CHANGE_PART = 1 / 60;
+/** The same for quiet moments. */
+const QUIET_EVERY_MS = 30_000;
+const QUIET_PART = 1 / 10;
+/** What is compiled and allocated in this part of the run, or this time, is not judged. */
+const WARM_UP_PART = 1 / 4;
+const WARM_UP_MAX_MS = 300_000;
+const SETTLE_MS = 30_000;
+const SETTLE_LOOK_MS = 20;
+const CLOSE_MS = 120_000;
+/** Samples that the memory is judged by. */
+const JUDGED = 9;
+const VIOLATIONS_SHOWN = 100;
+
+const TINY_MODELS = 4;
+/** A run this long has a model in the shape of MiniLM among the others. */
+const WIDE_FROM_MINUTES = 5;
+const WIDE = { blockCount: 6, embeddingLength: 384, feedForwardLength: 1_536, name: 'wide bert', seed: 99 } as const;
+const ACTORS = 2;
+/** Of a cache that keeps a part of the texts, so that there are hits, misses and evictions. */
+const CACHE_BYTES = 65_536;
+/** Few enough for a flood to be refused. */
+const LIMITS = { interactive: { textsMax: 256 } } as const;
+const NAMES = { busy: 'busy', seldom: ['seldom', 'rare'], apart: 'apart' } as const;
+
+export async function inferenceSoak({ minutes, seed, onSample = () => {} }: InferenceSoakOptions): Promise<InferenceSoakReport> {
+  const folder = await mkdtemp(join(tmpdir(), 'spillway-inference-soak-'));
+  try {
+    return await soakIn(folder, { minutes, seed, onSample });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function soakIn(folder: string, { minutes, seed, onSample }: Required<InferenceSoakOptions>): Promise<InferenceSoakReport> {
+  const lengthMs = minutes * 60_000;
+  const random = seededRandom(seed);
+  const texts = soakTexts(random.fork('texts'));
+  const paths = writeModels(folder, minutes);
+  const reference = await Reference.compute(paths, texts.embeddable, folder);
+  const models = reference.models.map((sha256, index) => ({ path: paths[index]!, sha256 }));
+  const spoilt = await writeSpoilt(folder);
+
+  const before = await measureResources();
+  const system = await createSystem({ logLevel: 'error' });
+  const gauge = await system.spawn({ id: 'gauge', start: GAUGE, placement: 'inline' }, gaugeProtocol);
+  const common = { cacheDir: folder, cacheBytes: CACHE_BYTES, limits: LIMITS };
+  const threads = createModelHost(system, { ...common, actors: ACTORS, memoryBytes: budgetFor(paths) });
+  const processes = createModelHost(system, { ...common, actors: 1, isolate: true, name: 'isolated' });
+  const busy: Hosted = { host: threads, name: NAMES.busy };
+  const seldom: Hosted[] = NAMES.seldom.map((name) => ({ host: threads, name }));
+  const apart: Hosted = { host: processes, name: NAMES.apart };
+  const changes = new Changes({ busy, seldom, apart, models, spoilt, random: random.fork('changes') });
+  for (const hosted of [busy, ...seldom, apart]) changes.add(hosted);
+  await Promise.all([threads.load(busy.name), processes.load(apart.name)]);
+  const target = ({ host, name }: Hosted, width: number, restMs: number, mayEnd: readonly string[]): LoadTarget => ({ name, embedder: host.embedder(name), width, restMs, mayEnd: new Set(mayEnd) });
+  const targets = [
+    target(busy, 6, 4, ['embed_overloaded']),
+    // While the process of an isolated model is killed again and again, a text may fail with it each time.
+    target(apart, 3, 20, ['embed_overloaded', 'failed']),
+    ...seldom.map((hosted) => target(hosted, 1, 4_000, ['embed_overloaded', 'model_budget_exceeded'])),
+  ];
+  const load = new InferenceLoad({ targets, texts, reference, random: random.fork('load') });
+
+  const violations: string[] = [];
+  const samples: TimedSample[] = [];
+  const beginMs = performance.now();
+  const passedMs = (): number => performance.now() - beginMs;
+  const changeEveryMs = Math.min(CHANGE_EVERY_MS, lengthMs * CHANGE_PART);
+  const quietEveryMs = Math.min(QUIET_EVERY_MS, lengthMs * QUIET_PART);
+  const warmUpMs = Math.min(WARM_UP_MAX_MS, lengthMs * WARM_UP_PART);
+  let quietMoments = 0;
+  let nextChangeMs = 0;
+  while (passedMs() < lengthMs) {
+    const quietMs = Math.min(lengthMs, passedMs() + quietEveryMs);
+    while (passedMs() < quietMs) {
+      nextChangeMs = Math.max(nextChangeMs + changeEveryMs, passedMs());
+      await changes.next();
+      violations.push(...load.overdue());
+      await pause(Math.max(0, Math.min(nextChangeMs, quietMs) - passedMs()));
+    }
+    if (!(await load.pause())) violations.push(`${load.open} calls are open long after their deadlines`);
+    quietMoments++;
+    for (const { name, embedder } of targets) violations.push(...(await ledgerComplaints(name, () => embedder.stats)));
+    await changes.renew(busy);
+    await changes.renew(apart);
+    for (const hosted of seldom) await changes.unload(hosted);
+    const resources = await settled(samples[0]?.resources, gauge);
+    if (passedMs() >= warmUpMs) samples.push({ atMs: passedMs(), resources });
+    if (samples.length > 0) violations.push(...judgeCounts(samples[0]!.resources, resources));
+    onSample({ atMs: passedMs(), resources, works: load.ended, changes: changes.made, violations: violations.length + load.violations.length + changes.violations.length });
+    load.resume();
+  }
+  await load.end();
+  await Promise.all([threads.close(), processes.close()]);
+  await system.close(CLOSE_MS);
+  const after = await settled(before);
+  violations.push(...judgeCounts(before, after).map((complaint) => `after the system was closed: ${complaint}`));
+  violations.push(...judgeMemory(evenly(samples.map(({ resources }) => resources), JUDGED)), ...judgeSlope(samples));
+  const { works, outcomes, refusals } = load;
+  const { tally, loadsMs, recoveriesMs } = changes;
+  return {
+    seed, minutes, works, outcomes, refusals, compared: reference.compared, changes: tally, loadsMs, recoveriesMs, quietMoments, samples, before, after,
+    violations: [...new Set([...load.violations, ...changes.violations, ...violations])].slice(0, VIOLATIONS_SHOWN),
+  };
+}
+
+function writeModels(folder: string, minutes: number): string[] {
+  const tiny = Array.from({ length: TINY_MODELS }, (_, index) => writeTinyBert(join(folder, `tiny-${index}.gguf`), { name: `tiny bert ${index}`, seed: 7_919 * (index + 1) }));
+  return minutes < WIDE_FROM_MINUTES ? tiny : [...tiny, writeTinyBert(join(folder, 'wide.gguf'), WIDE)];
+}
+
+/** One that its header tells to be none, and one that only shows it when it is loaded, in quarantine. */
+async function writeSpoilt(folder: string): Promise<{ path: string; code: string }[]> {
+  const noModel = join(folder, 'no-model.gguf');
+  await writeFile(noModel, 'This is no model.');
+  const zeros = join(folder, 'zeros.gguf');
+  const { metadata, tensors } = tinyBert({ name: 'zeros' });
+  writeGguf(zeros, { metadata, tensors: tensors.map((tensor) => ({ ...tensor, values: () => new Float32Array(tensor.dims.reduce((product, size) => product * size, 1)) })) });
+  return [{ path: noModel, code: 'model_not_gguf' }, { path: zeros, code: 'model_quarantined' }, { path: join(folder, 'none.gguf'), code: 'model_missing' }];
+}
+
+/** Room for a busy model, for another one that is to replace it, and for a small one beside both; not for two. */
+function budgetFor(paths: readonly string[]): number {
+  const bytes = paths.map((path) => estimateGgufMemory(path, { actors: ACTORS }).totalBytes);
+  return 2 * Math.max(...bytes) + Math.min(...bytes);
+}
+
+/** What of a scheduler does not add up while nothing is under way. It is looked at until it does, since units that nobody waits for come back a moment late. */
+async function ledgerComplaints(name: string, statsNow: () => SchedulerStats | undefined): Promise<string[]> {
+  const endMs = performance.now() + SETTLE_MS;
+  for (;;) {
+    const stats = statsNow();
+    const found = stats === undefined ? [] : complaintsOf(stats).map((complaint) => `${name}: ${complaint}`);
+    if (found.length === 0 || performance.now() > endMs) return found;
+    await pause(SETTLE_LOOK_MS);
+  }
+}
+
+function complaintsOf({ submitted, computed, deduplicated, cached, ended, rejected, outcomes, units, requests, jobs, roomWaiters, classes, cache }: SchedulerStats): string[] {
+  const held = Object.values(classes).reduce((sum, { heldTexts, heldBytes, waitingTexts, waitingTokens, keys }) => sum + heldTexts + heldBytes + waitingTexts + waitingTokens + keys, 0);
+  const decided = computed + deduplicated + cached + ended;
+  const told = Object.values(outcomes).reduce((sum, texts) => sum + texts, 0);
+  const open = { held, requests, jobs, roomWaiters, unitsInFlight: units.inFlight };
+  return [
+    ...Object.entries(open).flatMap(([what, value]) => (value === 0 ? [] : [`${what} is ${value} at a quiet moment`])),
+    ...(submitted === decided + rejected ? [] : [`of ${submitted} texts ${decided + rejected} are accounted for`]),
+    ...(decided === told ? [] : [`${decided} texts were decided, and ${told} outcomes told`]),
+    ...(units.sent === units.answered + units.failed ? [] : [`of ${units.sent} units ${units.answered + units.failed} came back`]),
+    ...(cache.bytes <= CACHE_BYTES ? [] : [`the cache has ${cache.bytes} bytes, and may have ${CACHE_BYTES}`]),
+  ];
+}
+
+async function settled(base: Resources | undefined, gauge?: Gauge): Promise<Resources> {
+  const endMs = performance.now() + SETTLE_MS;
+  for (;;) {
+    const resources = await measureResources(gauge);
+    if (base === undefined || judgeCounts(base, resources).length === 0 || performance.now() > endMs) return resources;
+    await pause(SETTLE_LOOK_MS);
+  }
+}
+
+function evenly<Item>(items: readonly Item[], count: number): Item[] {
+  if (items.length <= count) return [...items];
+  return Array.from({ length: count }, (_, index) => items[Math.round((index * (items.length - 1)) / (count - 1))]!);
+}
