@@ -10,7 +10,7 @@ import type { TextSource } from './workload.ts';
 
 const RESOLUTION_MS = 1;
 export const DELAY_TOKENS = 64;
-const BULK_TEXTS = 256;
+const BULK_TEXTS = 128;
 /** Until the loop is as idle as it gets after loading. */
 const SETTLE_MS = 500;
 

@@ -1,7 +1,7 @@
 /**
  * How long a single text takes while a load of others keeps every core busy.
  *
- *   bulk     caller ── 512 texts ──> way     one call after the other, always two under way
+ *   bulk     caller ── 128 texts ──> way     one call after the other, always two under way
  *   urgent   caller ── 1 text ─────> way     every 50 ms, whether or not the one before is answered
  *
  * Time counts from the moment that a request was due, so that a way which blocks the caller's thread and thereby
@@ -15,7 +15,7 @@ import type { TextSource } from './workload.ts';
 const EVERY_MS = 50;
 const ALONE_REQUESTS = 60;
 const BULK_CALLS = 2;
-const BULK_TEXTS = 512;
+const BULK_TEXTS = 128;
 /** The load is at its full height after so much. */
 const RAMP_MS = 1_000;
 /** How many more texts are at hand than the load is expected to get through. */

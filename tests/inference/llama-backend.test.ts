@@ -10,6 +10,7 @@ import { str } from '../../actors/inference/gguf/types.ts';
 import { writeGguf } from '../../actors/inference/gguf/writer.ts';
 import { FLASH_ATTENTION_TOKENS_MIN } from '../../actors/inference/llama/flash-attention.ts';
 import { llamaBackend } from '../../actors/inference/llama/llama-backend.ts';
+import { cosine } from './llama-tiny-models.ts';
 import { TINY_SHAPE, tinyBert, tinyText, writeTinyBert } from './tiny-bert.ts';
 
 const UNBOUNDED: EmbedControl = { cancelled: () => false, deadlineMs: Infinity };
@@ -32,18 +33,6 @@ afterAll(async () => {
 
 function row(vectors: Float32Array, index: number): Float32Array {
   return vectors.subarray(index * DIMENSIONS, (index + 1) * DIMENSIONS);
-}
-
-function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let dot = 0;
-  let aa = 0;
-  let bb = 0;
-  for (let i = 0; i < a.length; i++) {
-    dot += a[i]! * b[i]!;
-    aa += a[i]! ** 2;
-    bb += b[i]! ** 2;
-  }
-  return dot / Math.sqrt(aa * bb);
 }
 
 describe('exactness', () => {
@@ -70,14 +59,27 @@ describe('exactness', () => {
     expect(cosine(row(vectors, 0), row(vectors, 5))).toBeLessThan(0.9999);
   });
 
-  it('gives a truncated text the vector of its beginning', async () => {
-    const truncating = await llamaBackend.load(path, { truncate: 'right' });
+  it.each([
+    ['right', 'beginning', (words: string[]) => words.slice(0, 509)],
+    ['left', 'end', (words: string[]) => words.slice(-509)],
+  ] as const)('gives a text truncated at the %s the vector of its %s', async (truncate, _part, kept) => {
+    const long = tinyText(600, 5);
+    const { vectors, outcomes } = await backend.embed([long, tinyText(8)], { ...UNBOUNDED, truncate });
+    expect(outcomes).toEqual([{ status: 'ok', tokens: 600, truncated: true }, { status: 'ok', tokens: 8, truncated: false }]);
+    const { vector } = await plain.getEmbeddingFor(kept(long.split(' ')).join(' '));
+    expect(cosine(row(vectors, 0), vector)).toBeGreaterThanOrEqual(0.9999);
+  });
+
+  it('truncates as the backend was told, unless a batch says otherwise', async () => {
+    const truncating = await llamaBackend.load(path, { truncate: 'left', tokensMax: 100 });
     try {
-      const long = tinyText(600, 5);
-      const beginning = long.split(' ').slice(0, 509).join(' ');
-      const { vectors, outcomes } = await truncating.embed([long, tinyText(8)], UNBOUNDED);
-      expect(outcomes).toEqual([{ status: 'ok', tokens: 600, truncated: true }, { status: 'ok', tokens: 8, truncated: false }]);
-      expect(cosine(row(vectors, 0), (await plain.getEmbeddingFor(beginning)).vector)).toBeGreaterThanOrEqual(0.9999);
+      const long = tinyText(200, 9);
+      const { vectors, outcomes } = await truncating.embed([long], UNBOUNDED);
+      expect(outcomes).toEqual([{ status: 'ok', tokens: 200, truncated: true }]);
+      const { vector } = await plain.getEmbeddingFor(long.split(' ').slice(-98).join(' '));
+      expect(cosine(row(vectors, 0), vector)).toBeGreaterThanOrEqual(0.9999);
+      const refused = await truncating.embed([long], { ...UNBOUNDED, truncate: 'refuse' });
+      expect(refused.outcomes).toEqual([{ status: 'too_long', tokens: 200, truncated: false, limit: 100 }]);
     } finally {
       await truncating.close();
     }
@@ -195,6 +197,14 @@ describe('loading', () => {
       await other.close();
       for (const i of texts.keys()) expect(cosine(row(vectors, i), row(routed, i))).toBeGreaterThanOrEqual(0.9999);
     }
+  });
+});
+
+describe('pooling', () => {
+  it("is the model's own, and no other can be had", async () => {
+    const own = await llamaBackend.load(path, { pooling: 'mean' });
+    await own.close();
+    await expect(llamaBackend.load(path, { pooling: 'cls' })).rejects.toMatchObject({ code: 'pooling_unsupported', details: { asked: 'cls', own: 'mean' } });
   });
 });
 

@@ -49,11 +49,15 @@ export class CalibrationFile {
     const besidePath = `${this.#path}.tmp-${process.pid}-${threadId}`;
     try {
       mkdirSync(dirname(this.#path), { recursive: true });
-      writeFileSync(besidePath, text);
-      renameSync(besidePath, this.#path);
+      try {
+        writeFileSync(besidePath, text);
+        renameSync(besidePath, this.#path);
+      } catch (cause) {
+        rmSync(besidePath, { force: true });
+        throw cause;
+      }
     } catch {
-      // A full or read-only folder: the next start measures again.
-      rmSync(besidePath, { force: true });
+      // A folder that is full, read-only or no folder: the next start measures again.
     }
   }
 

@@ -39,7 +39,7 @@ export class RoomWaiters {
   wait({ priority, key, texts, signal }: RoomWish): Promise<void> {
     const line = this.#lines[priority];
     if (signal?.aborted === true) return Promise.reject(cancelled());
-    if (line.size === 0 && this.#room(priority, key) >= texts) return Promise.resolve();
+    if (this.#room(priority, key) >= texts && !hasKey(line, key)) return Promise.resolve();
     if (line.size >= ROOM_WAITERS_MAX) {
       return Promise.reject(new SpillwayError('embed_overloaded', `${ROOM_WAITERS_MAX} callers wait for room already. Try again later.`, { details: { roomWaiters: line.size } }));
     }
@@ -101,6 +101,11 @@ export class RoomWaiters {
       }
     }
   }
+}
+
+function hasKey(line: LinkedList<RoomWaiter>, key: string): boolean {
+  for (let waiter = line.first; waiter !== undefined; waiter = waiter.next) if (waiter.key === key) return true;
+  return false;
 }
 
 function cancelled(): SpillwayError {

@@ -46,8 +46,6 @@ export class TextJob {
   returns = 0;
   /** When the last of its waiters gives up, on the scheduler's clock. */
   deadlineAtMs: number;
-  /** When it came to its window, in units; see like-lengths.ts. */
-  enteredAt = 0;
   readonly #ticket: Ticket;
   readonly #index: number;
   /** Most jobs have one waiter, so only the others cost a list. */

@@ -26,7 +26,7 @@ const FUSED_TOKENS_MIN = 1_024;
 /** Urgent texts wait for the urgent unit in hand, so it is shorter than others. */
 const URGENT_PART = 1 / 4;
 /** Texts in the window for like lengths, for each text that fits into a unit. */
-const WINDOW_UNITS = 16;
+const WINDOW_UNITS = 4;
 
 interface Filler {
   fill(draft: UnitDraft): void;

@@ -44,17 +44,17 @@ describe('equal texts', () => {
     const worker = new SerialWorker(simulation, 10);
     const scheduler = simulation.scheduler([worker]);
     const abort = new AbortController();
-    const cancelled = scheduler.embed({ texts: ['a', 'b', 'c', 'd', 'e'], signal: abort.signal });
+    const cancelled = scheduler.embed({ texts: ['a', 'b', 'c', 'd', 'e', ...Array.from({ length: 20 }, (_, index) => `x${index}`)], signal: abort.signal });
     const late = scheduler.embed({ texts: ['d', 'e'], deadlineMs: 20 });
     const patient = scheduler.embed({ texts: ['e', 'd'], priority: 'bulk', key: 'patient' });
     await simulation.advance(5);
     abort.abort();
     const [[first, second, third]] = await Promise.all([Promise.all([cancelled, late, patient]), simulation.finish()]);
-    expect(first.map(({ status }) => status)).toEqual(['cancelled', 'cancelled', 'cancelled', 'cancelled', 'cancelled']);
+    expect(new Set(first.map(({ status }) => status))).toEqual(new Set(['cancelled']));
     expect(second.map(({ status }) => status)).toEqual(['deadline', 'deadline']);
     expect(third.map(({ vector }) => vector)).toEqual([vectorOf('e'), vectorOf('d')]);
     // What was on its way when it was cancelled is computed, and nothing that waited for nobody.
-    expect(new Set(worker.begun)).not.toContain('c');
+    expect(worker.begun).not.toContain('x19');
   });
 
   it('wait on in the class of those who stay when the most urgent one leaves', async () => {
