@@ -128,7 +128,7 @@ export class Embedder {
     return this.#slots[0]!.swap(source, drainMs);
   }
 
-  /** Back to the model before the last swap. @throws SpillwayError `rollback_impossible` */
+  /** Back to the model before the last swap. @throws SpillwayError `model_no_former` */
   rollback(drainMs?: number): Promise<SwapReport> {
     return this.#slots[0]!.rollback(drainMs);
   }

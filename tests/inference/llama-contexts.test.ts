@@ -126,7 +126,7 @@ describe('the ways into a context', () => {
   const otherwise = (context: LlamaEmbeddingContext): LlamaEmbeddingContext => {
     const { _ctx: native } = (context as unknown as { _llamaContext: { _ctx: Record<string, (...values: unknown[]) => unknown> } })._llamaContext;
     const calls = Object.fromEntries(['disposeSequence', 'initBatch', 'addToBatch', 'decodeBatch'].map((call) => [call, (...values: unknown[]) => native[call]!(...values)]));
-    const getEmbedding = (count: number): Float64Array => (native['getEmbedding']!(count) as Float64Array).reverse();
+    const getEmbedding = (count: number): Float64Array => (native['getEmbedding']!(count) as Float64Array).toReversed();
     return Object.assign(hidden(context), { _llamaContext: { _ctx: { ...calls, getEmbedding } } });
   };
 

@@ -137,7 +137,7 @@ describe('the express runner', () => {
     const queue = new TextQueue(() => Promise.resolve());
     void queue.serve(1, false, stage.batch('bulk'));
     let isDone = false;
-    void queue.serve(2, true, stage.batch('u')).then(() => { isDone = true; });
+    void queue.serve(2, true, stage.batch('u')).finally(() => { isDone = true; });
     await settled();
     await stage.end('bulk0');
     expect(stage.begun).toEqual(['bulk0', 'u0 express', 'u1']);

@@ -108,7 +108,7 @@ export class Changes {
     const former = this.#former.get(name);
     if (former !== undefined) return this.#swapped(hosted, await host.rollback(name), former);
     const code = await codeOf(host.rollback(name));
-    if (code !== 'rollback_impossible') this.violations.push(`a rollback without a former model ended with ${code ?? 'a model'}`);
+    if (code !== 'model_no_former') this.violations.push(`a rollback without a former model ended with ${code ?? 'a model'}`);
     return ': nothing before';
   }
 

@@ -9,7 +9,7 @@ function write(path:string, seed:number, scale:number, over:object={}){const {me
 const folder = mkdtempSync('/tmp/soak-h/x-');
 const texts = soakTexts(seededRandom(1).fork('texts')).good.map(({text})=>text);
 const llama = await getLlama({ gpu: false, build: 'never', progressLogs: false, maxThreads: 1 });
-for (const [seed,scale,over] of [[1,.12,{}],[2,.12,{}],[7919,.12,{}],[1,.25,{}],[2,.25,{}],[7919,.25,{}],[99,.12,{blockCount:6,embeddingLength:384,feedForwardLength:1536}]] as const) {
+for (const [seed,scale,over] of [[1,.06,{}],[99,.06,{blockCount:6,embeddingLength:384,feedForwardLength:1536}]] as const) {
   const path = write(`${folder}/m${seed}-${scale}.gguf`,seed,scale,over);
   const model = await llama.loadModel({ modelPath: path });
   const ways: Record<string, Float32Array[]> = {};

@@ -60,13 +60,13 @@ function checkBertTensors(header: GgufHeader, shape: ModelShape, vocabularySize:
 export function checkRankingHead(header: GgufHeader, { architecture, embeddingLength }: ModelShape): void {
   // Its head is one layer under the name that is the inner layer of the others.
   const [name, inner] = architecture === 'jina-bert-v2' ? ['cls.weight'] : ['cls.output.weight', 'cls.weight'];
-  if (!header.tensors.has(name!)) throw modelError('model_unsupported', header.path, `lacks the tensor ${name}; expected a model with a head that ranks`);
+  if (!header.tensors.has(name)) throw modelError('model_unsupported', header.path, `lacks the tensor ${name}; expected a model with a head that ranks`);
   const labels = header.metadata.get(`${architecture}.classifier.output_labels`)?.value;
   const outputs = Array.isArray(labels) ? labels.length : 1;
   // The decoders answer with two, yes and no, of which llama.cpp makes one probability; any other number classifies.
   const expected = architecture === 'qwen3' ? 2 : 1;
   if (outputs !== expected) throw modelError('model_unsupported', header.path, `has ${outputs} outputs in its head; expected ${expected}, as models that rank have`);
-  expectShape(header, name!, [embeddingLength, outputs]);
+  expectShape(header, name, [embeddingLength, outputs]);
   if (inner !== undefined && header.tensors.has(inner)) expectShape(header, inner, [embeddingLength, embeddingLength]);
 }
 

@@ -90,7 +90,7 @@ export class ModelHost {
     return this.#entry(name).slot.swap(source, drainMs);
   }
 
-  /** Back to the model before the last swap. @throws SpillwayError `rollback_impossible`, and as `load` */
+  /** Back to the model before the last swap. @throws SpillwayError `model_no_former`, and as `load` */
   rollback(name: string, drainMs: number = DRAIN_MS): Promise<SwapReport> {
     return this.#entry(name).slot.rollback(drainMs);
   }

@@ -84,10 +84,10 @@ export class ModelSlot<Source> {
     return { from: old?.info, to: next.info, loadMs: next.loadMs, drainMs: systemClock.monotonicMs() - beganMs, isCut: !isDrained };
   }
 
-  /** Back to the model before the last swap; once more, and it is that one again. @throws SpillwayError `rollback_impossible` */
+  /** Back to the model before the last swap; once more, and it is that one again. @throws SpillwayError `model_no_former` */
   rollback(drainMs: number = DRAIN_MS): Promise<SwapReport> {
     const former = this.#former;
-    if (former === undefined) return Promise.reject(new SpillwayError('rollback_impossible', 'There is no former model to go back to: nothing was swapped yet.'));
+    if (former === undefined) return Promise.reject(new SpillwayError('model_no_former', 'There is no former model to go back to: nothing was swapped yet.'));
     return this.swap(former, drainMs);
   }
 

@@ -54,7 +54,7 @@ describe('a model slot', () => {
 
   it('rolls back to the former model, and from there again', async () => {
     const { slot } = slotOf();
-    await expect(slot.rollback()).rejects.toMatchObject({ code: 'rollback_impossible' });
+    await expect(slot.rollback()).rejects.toMatchObject({ code: 'model_no_former' });
     await slot.swap('b');
     expect((await slot.rollback()).to.name).toBe('a');
     expect((await slot.rollback()).to.name).toBe('b');
