@@ -72,7 +72,7 @@ export async function run({ rounds, seconds = SECONDS, rows = Object.keys(SECTIO
     failures.push(...result.failures.map((failure) => `${row}: ${failure}`));
   }
   if (expectations.length > 0) {
-    const lines = expectations.map(({ what, bound, found, isMet }) => [what, bound, found.toFixed(2), isMet ? 'met' : 'NOT MET']);
+    const lines = expectations.map(({ what, bound, found, isMet }) => [what, bound, found?.toFixed(2) ?? '-', found === undefined ? 'not measured' : isMet ? 'met' : 'NOT MET']);
     for (const line of ['', ...table([['expected', 'bound', 'found', ''], ...lines])]) print(line);
   }
   for (const failure of failures) print(`LEFT OUT: ${failure}`);

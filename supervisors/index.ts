@@ -18,7 +18,7 @@ export { System, createSystem } from './system.ts';
 export type { ActorHealth, GroupView, SystemAdminOptions, SystemOptions, ThreadView } from './system.ts';
 export { DrillAttempts, EMPTY_TALLY } from './drills/attempts.ts';
 export { drillCheck } from './drills/drill.ts';
-export type { Drill, DrillRecord, DrillRun } from './drills/drill.ts';
+export type { Drill, DrillCheck, DrillRecord, DrillRun, DrillTimeline } from './drills/drill.ts';
 export type { DrillReport } from './drills/report.ts';
 export { listDrills, renderDrillPlan, renderDrillReport, runDrill } from './drills/run-drill.ts';
 export type { DrillProgress } from './drills/run-drill.ts';

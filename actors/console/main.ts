@@ -226,7 +226,7 @@ async function embedLines({ model, actors, cacheDir, isolate, quarantine, recipe
 }
 
 function generateFlags({ maxTokens, temperature, topK, topP, seed, stop, schema }: Flags): GenerateFlags {
-  return Object.fromEntries(Object.entries({ maxTokens, temperature, topK, topP, seed, stop, schema }).filter(([, value]) => value !== undefined)) as GenerateFlags;
+  return Object.fromEntries(Object.entries({ maxTokens, temperature, topK, topP, seed, stop, schema }).filter(([, value]) => value !== undefined));
 }
 
 /** The flags that are settings; the others steer the command itself. */

@@ -31,12 +31,8 @@ export async function modelsCheck(command: ModelsCheckCommand): Promise<number> 
     stdout(json ? line('checked', { verdict: 'refused', by: 'files', code: error.code, message: error.message }) : `refused by the check of its files: ${printable(error.message)} [${error.code}]\n`);
     return EXIT_FAILED;
   }
-  const facts: Readonly<Record<string, string | number | boolean>> = { purpose, ...modelFacts(checked, purpose, settings.actors) };
-  if (json) stdout(line('files', { ...facts, sha256: checked.sha256, path: checked.path }));
-  else {
-    stdout(`files passed  ${printable(checked.path)}\n`);
-    for (const [name, value] of Object.entries({ ...facts, sha256: checked.sha256 })) stdout(`  ${name.padEnd(18)}${name.endsWith('Bytes') ? `${String(value)} (${megabytes(Number(value))})` : printable(String(value))}\n`);
-  }
+  const facts = { purpose, ...modelFacts(checked, purpose, settings.actors), sha256: checked.sha256 };
+  stdout(json ? line('files', { ...facts, path: checked.path }) : `files passed  ${printable(checked.path)}\n${listed(facts)}`);
   const verdict = await withSystem(settings, (system) => quarantineModel(system, checked, { purpose }));
   await keep(checked, verdict, settings.cacheDir);
   if (json) stdout(line('checked', { ...verdict, by: 'first load' }));
@@ -60,6 +56,11 @@ async function keep({ sha256, backend, builtIn }: CheckedModel, verdict: Quarant
   if (builtIn) return;
   if (verdict.verdict === 'passed') await trust(sha256, { backend, how: noteOf(verdict) }, { cacheDir });
   else await distrust(sha256, { cacheDir });
+}
+
+function listed(facts: Readonly<Record<string, string | number | boolean>>): string {
+  const shown = (name: string, value: string | number | boolean): string => (name.endsWith('Bytes') ? `${String(value)} (${megabytes(Number(value))})` : printable(String(value)));
+  return Object.entries(facts).map(([name, value]) => `  ${name.padEnd(18)}${shown(name, value)}\n`).join('');
 }
 
 function noteOf({ level, loadMs }: QuarantineVerdict): string {

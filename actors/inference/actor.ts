@@ -91,7 +91,7 @@ export const inference = defineActor<InferenceSpec, InferenceArgs>({
 
 /** With the first use, like the model: a run that finds nothing to embed needs no native library. */
 async function providerOf({ backend, builtIn }: CheckedModel): Promise<BackendProvider> {
-  if (backend === 'onnx') throw new SpillwayError('backend_unavailable', 'there is no such backend');
+  if (backend === 'onnx') return (await import('./onnx/onnx-backend.ts')).onnxBackend;
   const { llamaBackend } = await import('./llama/llama-backend.ts');
   if (!builtIn) return llamaBackend;
   // With its single head, flash attention is the faster route at every length.

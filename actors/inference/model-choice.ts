@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { cacheFolder } from '../../kernel/index.ts';
 import { checkGgufHeader, hashModel } from './gguf/header.ts';
 import { isModelUri, resolveModel, type ModelSourceOptions, type ResolvedModel } from './model-source.ts';
+import { checkOnnxModel, checkPurpose, hashOnnxModel, isOnnxModel } from './onnx/model-folder.ts';
 import { assertUnchanged, resolveModelName } from './models/name-resolution.ts';
 import type { Purpose, RegisteredModel } from './models/registry-file.ts';
 
@@ -59,9 +60,15 @@ export async function chooseModel(source: string | undefined, options: ChooseOpt
  * Checks and hashes the files at `path`.
  *
  * @param uri what the model was asked for by, if not by its path
- * @throws SpillwayError the codes of `checkGgufHeader` and `hashModel`
+ * @throws SpillwayError the codes of `checkGgufHeader` and `hashModel`, or of `checkOnnxModel` and `hashOnnxModel`
  */
 export async function checkModelFiles(path: string, purpose: Purpose, uri?: string): Promise<CheckedModel> {
+  if (isOnnxModel(path)) {
+    const files = checkOnnxModel(path);
+    checkPurpose(files, purpose);
+    const { dimensions, contextLength } = files;
+    return { backend: 'onnx', name: uri ?? path, path, sha256: await hashOnnxModel(files), dimensions, contextLength, builtIn: false };
+  }
   // The header first: it is short, and a file that is no model need not be hashed.
   const header = checked(path, purpose);
   return { ...header, backend: 'llama', name: uri ?? path, path, sha256: await hashModel(path), builtIn: false };

@@ -41,18 +41,20 @@ export async function* orderedWindow<Input, Output>(
     waiting.push({ result, size });
     unitsAhead += size;
   };
+  const read = async (): Promise<void> => {
+    const step = await iterator.next();
+    reading = undefined;
+    take(step);
+  };
   const hasRoom = (): boolean => !isDone && waiting.length < pieces && (unitsAhead < units || waiting.length === 0);
 
   try {
     for (;;) {
       if (isSync) while (hasRoom()) take((iterator as Iterator<Input>).next());
       else if (hasRoom()) {
-        reading ??= Promise.resolve(iterator.next()).then((step) => {
-          reading = undefined;
-          take(step);
-        });
+        reading ??= read();
         // Heard where it is waited for, which may be after the next result.
-        reading?.catch(() => {});
+        reading.catch(() => {});
       }
       const first = waiting[0];
       if (first === undefined) {

@@ -40,7 +40,7 @@ export function checkDimensions(dimensions: number | undefined, modelDimensions:
 /** @param vector of length 1; it is not changed, and with `float32` and all dimensions it is itself the answer */
 export function formed<Output extends OutputFormat>(vector: Float32Array, { dimensions = vector.length, output }: VectorForm<Output>): VectorOf[Output] {
   const kept = dimensions === vector.length ? vector : unit(vector.subarray(0, dimensions));
-  return FORMS[output](kept) as VectorOf[Output];
+  return FORMS[output](kept);
 }
 
 const FORMS: { readonly [Output in OutputFormat]: (vector: Float32Array) => VectorOf[Output] } = {

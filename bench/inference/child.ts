@@ -37,19 +37,12 @@ class Desk {
     this.#variants = variants;
   }
 
-  async serve(message: Message): Promise<Tasks[Message['name']]['report']> {
-    switch (message.name) {
-      case 'prepare':
-        return this.#prepare(message.request.workload);
-      case 'measure':
-        return this.#measure(message.request.workload, message.request.seconds);
-      case 'vectors':
-        return this.#vectors(message.request.texts);
-      case 'urgency':
-        return measureUrgency(...(await this.#fastest({ length: message.request.bulkTokens })), message.request);
-      case 'delay':
-        return measureDelay(...(await this.#fastest({ length: DELAY_TOKENS })), message.request);
-    }
+  async serve({ name, request }: Message): Promise<Tasks[Message['name']]['report']> {
+    if (name === 'prepare') return this.#prepare(request.workload);
+    if (name === 'measure') return this.#measure(request.workload, request.seconds);
+    if (name === 'vectors') return this.#vectors(request.texts);
+    if (name === 'urgency') return measureUrgency(...(await this.#fastest({ length: request.bulkTokens })), request);
+    return measureDelay(...(await this.#fastest({ length: DELAY_TOKENS })), request);
   }
 
   async #fastest(workload: Workload): Promise<[way: EmbeddingWay, source: TextSource, textsPerSecond: number]> {

@@ -31,6 +31,8 @@ export class Contestant {
       env: poolFor(entrant),
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      // With what it starts it is a group of its own, which can be ended as a whole.
+      detached: true,
     });
     const contestant = new Contestant(entrant.way, child);
     await contestant.#answer();
@@ -47,7 +49,7 @@ export class Contestant {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const ended = once(this.#child, 'exit');
     this.#child.disconnect();
-    const impatience = setTimeout(() => this.#child.kill('SIGKILL'), CLOSE_MS_MAX);
+    const impatience = setTimeout(() => this.#kill(), CLOSE_MS_MAX);
     await ended;
     clearTimeout(impatience);
   }
@@ -64,12 +66,21 @@ export class Contestant {
       if (error !== undefined) throw new Error(error);
       return report;
     } catch (error) {
-      child.kill('SIGKILL');
+      this.#kill();
       throw error;
     } finally {
       clearTimeout(impatience);
       child.off('message', resolve);
       child.off('exit', ended);
+    }
+  }
+
+  #kill(): void {
+    try {
+      process.kill(-this.#child.pid!, 'SIGKILL');
+    } catch {
+      // It has ended already, or the system knows no groups.
+      this.#child.kill('SIGKILL');
     }
   }
 

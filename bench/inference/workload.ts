@@ -20,11 +20,8 @@ export class TextSource {
   /** The next `count` texts of a workload. */
   take({ length, repeated = 0 }: Workload, count: number): string[] {
     const texts: string[] = [];
-    let owed = 0;
     for (let index = 0; index < count; index++) {
-      owed += repeated;
-      if (owed >= 1 && texts.length > 0) {
-        owed--;
+      if (texts.length > 0 && repeatsAmong(index + 1, repeated) > repeatsAmong(index, repeated)) {
         texts.push(texts[texts.length - 1 - ((index * MIXED_STRIDE) % Math.min(REPEAT_WITHIN, texts.length))]!);
       } else {
         texts.push(textOfTokens(tokensOf(length, index), ++this.#texts));
@@ -38,6 +35,11 @@ export class TextSource {
 export function wholeBlocks({ length }: Workload, count: number): number {
   if (length !== 'mixed') return Math.max(1, Math.round(count));
   return Math.max(1, Math.round(count / MIXED_BLOCK)) * MIXED_BLOCK;
+}
+
+/** Rounded, because multiples of a share such as 0.3 are not exact. */
+function repeatsAmong(texts: number, share: number): number {
+  return Math.floor(Number((texts * share).toFixed(6)));
 }
 
 function tokensOf(length: TextLength, index: number): number {

@@ -45,7 +45,7 @@ describe('spillway generate', () => {
   it.each([
     ['model_missing', 1, ['a', '--model', '/nowhere/model.gguf']],
     ['prompt_empty', 2, [' ', '--model', '/nowhere/model.gguf']],
-    ['generation_invalid', 2, ['a', '--temperature', '-1', '--model', '/nowhere/model.gguf']],
+    ['generation_invalid', 2, ['a', '--temperature', '500', '--model', '/nowhere/model.gguf']],
     ['schema_invalid', 2, ['a', '--schema', '/nowhere/schema.json', '--model', '/nowhere/model.gguf']],
   ])('says %s and ends with %i', async (code, exitCode, args) => {
     const ended = await spillway(['generate', ...args]);

@@ -1,7 +1,8 @@
-import { copyFileSync, existsSync, mkdirSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { writeGguf } from '../../actors/inference/gguf/writer.ts';
+import { LEXICAL_MODEL_NAME, ensureLexicalModel } from '../../actors/inference/lexical/index.ts';
 import { tinyBert, writeTinyBert } from '../inference/tiny-bert.ts';
 import { CACHE_DIR, doneOf, jsonLines, scratchFolder, spillway, type Ended } from './command-line.ts';
 
@@ -17,19 +18,16 @@ function place(): Place {
   const folder = scratchFolder();
   const cacheDir = join(folder, 'cache');
   mkdirSync(cacheDir);
-  // The built-in model is made once for all tests.
-  for (const name of BUILT_IN_FILES) if (existsSync(join(CACHE_DIR, name))) copyFileSync(join(CACHE_DIR, name), join(cacheDir, name));
+  // The built-in model is made, and the program compiled, once for all tests.
+  for (const name of [`${LEXICAL_MODEL_NAME}.gguf`, 'compiled']) symlinkSync(join(CACHE_DIR, name), join(cacheDir, name));
   const model = writeTinyBert(join(folder, 'tiny.gguf'));
   const run = (...args: string[]): Promise<Ended> => spillway(args, { cwd: folder, env: { SPILLWAY_CACHE_DIR: cacheDir } });
   return { folder, model, run, models: (...args) => run('models', ...args) };
 }
 
-let BUILT_IN_FILES: readonly string[] = [];
 beforeAll(async () => {
-  const { LEXICAL_MODEL_NAME, ensureLexicalModel } = await import('../../actors/inference/lexical/index.ts');
-  mkdirSync(CACHE_DIR, { recursive: true });
+  mkdirSync(join(CACHE_DIR, 'compiled'), { recursive: true });
   await ensureLexicalModel(CACHE_DIR);
-  BUILT_IN_FILES = [`${LEXICAL_MODEL_NAME}.gguf`];
 });
 
 describe('spillway models', () => {
@@ -93,10 +91,10 @@ describe('a default that was chosen', () => {
     const { folder, model, run, models } = place();
     mkdirSync(join(folder, 'docs'));
     writeFileSync(join(folder, 'docs', 'a.md'), 'w1 w2 w3 and the supervisor restarts a crashed worker\n');
-    doneOf(await run('embed', 'docs', '--index', 'before', '--json'));
+    doneOf(await run('embed', 'docs', '--index', 'before', '--actors', '1', '--json'));
     await models('add', 'tiny', model);
     await models('use', 'tiny');
-    doneOf(await run('embed', 'docs', '--index', 'after', '--json'));
+    doneOf(await run('embed', 'docs', '--index', 'after', '--actors', '1', '--json'));
     const status = jsonLines((await run('status', '--index', 'after', '--json')).stdout)[0] as { model: { name: string } };
     expect(status.model.name).toBe(model);
     expect(await run('search', 'crashed worker', '--index', 'before')).toMatchObject({ code: 0, stdout: expect.stringContaining('a.md') });

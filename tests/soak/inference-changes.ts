@@ -79,7 +79,13 @@ export class Changes {
 
   /** A fresh load of the first model under this name, so that moments at which all names had it can be compared. */
   async renew(hosted: Hosted): Promise<void> {
-    await this.#swap(hosted, this.#spec.models[0]!);
+    await this.#tried(`a fresh load of ${hosted.name}`, () => this.#swap(hosted, this.#spec.models[0]!));
+  }
+
+  /** Waits until there is a model under this name again, and it is the first one. */
+  async settle(hosted: Hosted): Promise<void> {
+    const first = this.#spec.models[0]!;
+    await this.#tried(`settling ${hosted.name}`, () => (this.#now.get(hosted.name) === first.sha256 ? this.#probe(hosted) : this.#swap(hosted, first)));
   }
 
   /** Frees what nobody uses. */
@@ -161,6 +167,14 @@ export class Changes {
       await pause(BACK_LOOK_MS);
     }
     this.recoveriesMs.push(performance.now() - beginMs);
+  }
+
+  async #tried(what: string, change: () => Promise<void>): Promise<void> {
+    try {
+      await change();
+    } catch (error) {
+      this.violations.push(`${what} ended with ${(error as Error).stack}`);
+    }
   }
 
   #anyModel(): { readonly path: string; readonly sha256: string } {

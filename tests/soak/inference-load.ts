@@ -58,7 +58,7 @@ const PAUSE_LOOK_MS = 2;
 const CANCELLED: ReadonlySet<string> = new Set(['ask_cancelled', 'embed_cancelled', 'cancelled']);
 const LATE: ReadonlySet<string> = new Set(['deadline', 'ask_deadline']);
 
-type Options = EmbedOptions<OutputFormat>;
+type Options = EmbedOptions;
 
 interface Call {
   readonly embedder: Embedder;
@@ -287,7 +287,8 @@ export class InferenceLoad {
       return;
     }
     if (!mayEnd.has(code)) throw error;
-    if (code === 'embed_overloaded' && !((details as { retryAfterMs?: number } | undefined)?.retryAfterMs! > 0)) this.violations.push('embed_overloaded does not say when to try again');
+    const retryAfterMs = Number(details?.['retryAfterMs']);
+    if (code === 'embed_overloaded' && !(retryAfterMs > 0)) this.violations.push('embed_overloaded does not say when to try again');
   }
 
   #countOutcome(status: string, texts: number): void {

@@ -101,20 +101,9 @@ export class Reference {
     const expected = formed(whole, { output: 'float32', dimensions: kept.length });
     // Of a part, both the difference and the length that it is brought to are larger in proportion.
     const distanceMax = kept.length === whole.length ? DISTANCE_MAX : (2 * DISTANCE_MAX) / Math.hypot(...kept);
-    switch (output) {
-      case 'float32':
-        return distanceComplaint(vector as Float32Array, expected, distanceMax);
-      case 'base64':
-        return distanceComplaint(floatsOf(vector as string), expected, distanceMax);
-      case 'int8': {
-        const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-        const rounding = (largest / 2 / INT8_STEPS) * Math.sqrt(expected.length);
-        const length = Math.hypot(...(vector as Int8Array));
-        return distanceComplaint(Float32Array.from(vector as Int8Array, (value) => value / length), expected, 2 * (distanceMax + rounding));
-      }
-      case 'binary':
-        return bitsComplaint(vector as Uint8Array, expected, distanceMax);
-    }
+    if (output === 'binary') return bitsComplaint(vector as Uint8Array, expected, distanceMax);
+    if (output === 'int8') return distanceComplaint(unitOf(vector as Int8Array), expected, 2 * (distanceMax + roundingOf(expected)));
+    return distanceComplaint(output === 'base64' ? floatsOf(vector as string) : (vector as Float32Array), expected, distanceMax);
   }
 }
 
@@ -129,6 +118,17 @@ function bitsComplaint(bits: Uint8Array, expected: Float32Array, distanceMax: nu
   if (bits.length !== Math.ceil(expected.length / 8)) return `it has ${bits.length} bytes for ${expected.length} bits`;
   const wrong = expected.findIndex((value, index) => Math.abs(value) > distanceMax && ((bits[index >> 3]! & (0x80 >> (index & 7))) !== 0) !== value > 0);
   return wrong === -1 ? undefined : `bit ${wrong} is wrong`;
+}
+
+/** How far rounding to 8 bits may move a vector. */
+function roundingOf(vector: Float32Array): number {
+  const largest = vector.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  return (largest / 2 / INT8_STEPS) * Math.sqrt(vector.length);
+}
+
+function unitOf(values: Int8Array): Float32Array {
+  const length = Math.hypot(...values);
+  return Float32Array.from(values, (value) => value / length);
 }
 
 function floatsOf(base64: string): Float32Array {

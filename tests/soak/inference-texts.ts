@@ -33,8 +33,8 @@ const TOKENS_MIN = 3;
 const SPECIAL_TOKENS = 2;
 const VOCABULARY = 200;
 const GOOD = 160;
-const OVERLONG = 6;
-const OVERLONG_TOKENS = [512, 513, 600, 700, 1_000, 2_000] as const;
+/** By enough for its beginning and its end to have vectors of their own. */
+const OVERLONG_TOKENS = [640, 700, 800, 1_000, 1_500, 2_000] as const;
 const WORDS_OF_ONE = 6;
 /** More than the 256 KiB that a text may have. */
 const LARGE_WORDS = 100_000;
@@ -47,9 +47,9 @@ export function soakTexts(random: Random): SoakTexts {
     const tokens = Math.round(TOKENS_MIN * Math.exp(ratio * part));
     return { text: wordsFor(tokens, random).join(' '), status: 'ok', tokens };
   });
-  const overlong = Array.from({ length: OVERLONG }, (_, index): SoakText => {
-    const tokens = OVERLONG_TOKENS[index]!;
-    const words = wordsFor(tokens, random);
+  const overlong = OVERLONG_TOKENS.map((tokens): SoakText => {
+    const half = Math.floor(tokens / 2);
+    const words = [...wordsFor(half + SPECIAL_TOKENS, random), ...wordsFor(tokens - half, random)];
     const kept = TOKENS_MAX - SPECIAL_TOKENS;
     return { text: words.join(' '), status: 'too_long', tokens, cut: { right: words.slice(0, kept).join(' '), left: words.slice(-kept).join(' ') } };
   });

@@ -4,20 +4,19 @@
  * open, every text that a scheduler took is accounted for, and the process holds no more than at the first such moment.
  * All models are then the same as at every other one, freshly loaded, so what is compared is alike.
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { seededRandom } from '../../kernel/index.ts';
 import { createSystem } from '../../supervisors/index.ts';
 import { createModelHost } from '../../actors/inference/hosting/model-host.ts';
-import { writeGguf } from '../../actors/inference/gguf/writer.ts';
 import { estimateGgufMemory } from '../../actors/inference/models/memory-estimate.ts';
 import type { SchedulerStats } from '../../actors/inference/scheduling/scheduler-stats.ts';
-import { tinyBert, writeTinyBert } from '../inference/tiny-bert.ts';
 import { gaugeProtocol } from './actors/gauge.ts';
 import { Changes, type Hosted } from './inference-changes.ts';
 import { InferenceLoad, type LoadTarget } from './inference-load.ts';
+import { writeModels, writeSpoilt } from './inference-models.ts';
 import { Reference } from './inference-reference.ts';
 import { soakTexts } from './inference-texts.ts';
 import { measureResources, type Gauge, type Resources } from './resources.ts';
@@ -76,10 +75,8 @@ const CLOSE_MS = 120_000;
 const JUDGED = 9;
 const VIOLATIONS_SHOWN = 100;
 
-const TINY_MODELS = 4;
 /** A run this long has a model in the shape of MiniLM among the others. */
 const WIDE_FROM_MINUTES = 5;
-const WIDE = { blockCount: 6, embeddingLength: 384, feedForwardLength: 1_536, name: 'wide bert', seed: 99 } as const;
 const ACTORS = 2;
 /** Of a cache that keeps a part of the texts, so that there are hits, misses and evictions. */
 const CACHE_BYTES = 65_536;
@@ -100,10 +97,10 @@ async function soakIn(folder: string, { minutes, seed, onSample }: Required<Infe
   const lengthMs = minutes * 60_000;
   const random = seededRandom(seed);
   const texts = soakTexts(random.fork('texts'));
-  const paths = writeModels(folder, minutes);
+  const paths = writeModels(folder, { wide: minutes >= WIDE_FROM_MINUTES });
   const reference = await Reference.compute(paths, texts.embeddable, folder);
   const models = reference.models.map((sha256, index) => ({ path: paths[index]!, sha256 }));
-  const spoilt = await writeSpoilt(folder);
+  const spoilt = writeSpoilt(folder);
 
   const before = await measureResources();
   const system = await createSystem({ logLevel: 'error' });
@@ -147,7 +144,7 @@ async function soakIn(folder: string, { minutes, seed, onSample }: Required<Infe
     quietMoments++;
     for (const { name, embedder } of targets) violations.push(...(await ledgerComplaints(name, () => embedder.stats)));
     await changes.renew(busy);
-    await changes.renew(apart);
+    await changes.settle(apart);
     for (const hosted of seldom) await changes.unload(hosted);
     const resources = await settled(samples[0]?.resources, gauge);
     if (passedMs() >= warmUpMs) samples.push({ atMs: passedMs(), resources });
@@ -167,21 +164,6 @@ async function soakIn(folder: string, { minutes, seed, onSample }: Required<Infe
     seed, minutes, works, outcomes, refusals, compared: reference.compared, changes: tally, loadsMs, recoveriesMs, quietMoments, samples, before, after,
     violations: [...new Set([...load.violations, ...changes.violations, ...violations])].slice(0, VIOLATIONS_SHOWN),
   };
-}
-
-function writeModels(folder: string, minutes: number): string[] {
-  const tiny = Array.from({ length: TINY_MODELS }, (_, index) => writeTinyBert(join(folder, `tiny-${index}.gguf`), { name: `tiny bert ${index}`, seed: 7_919 * (index + 1) }));
-  return minutes < WIDE_FROM_MINUTES ? tiny : [...tiny, writeTinyBert(join(folder, 'wide.gguf'), WIDE)];
-}
-
-/** One that its header tells to be none, and one that only shows it when it is loaded, in quarantine. */
-async function writeSpoilt(folder: string): Promise<{ path: string; code: string }[]> {
-  const noModel = join(folder, 'no-model.gguf');
-  await writeFile(noModel, 'This is no model.');
-  const zeros = join(folder, 'zeros.gguf');
-  const { metadata, tensors } = tinyBert({ name: 'zeros' });
-  writeGguf(zeros, { metadata, tensors: tensors.map((tensor) => ({ ...tensor, values: () => new Float32Array(tensor.dims.reduce((product, size) => product * size, 1)) })) });
-  return [{ path: noModel, code: 'model_not_gguf' }, { path: zeros, code: 'model_quarantined' }, { path: join(folder, 'none.gguf'), code: 'model_missing' }];
 }
 
 /** Room for a busy model, for another one that is to replace it, and for a small one beside both; not for two. */

@@ -177,7 +177,7 @@ class LlamaGeneration implements GenerationBackend {
       const integral = grammar.replace(INTEGER_RULE, '$1');
       return await this.#llama.createGrammar({ grammar: integral });
     } catch (cause) {
-      throw new SpillwayError('schema_invalid', `The schema cannot be made into a grammar (${(cause as Error).message}); simplify it.`, { cause });
+      throw new SpillwayError('schema_invalid', `The schema cannot be made into a grammar (${(cause as Error).message}); simplify it, with smaller maximums, fewer alternatives, and no definition that begins with itself.`, { cause });
     }
   }
 }

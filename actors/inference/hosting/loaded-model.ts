@@ -169,7 +169,8 @@ export class LoadedModel {
   }
 
   async #end(error: SpillwayError): Promise<void> {
-    this.scheduler.close(error);
+    // What is in flight ends with the actors, which finish what they have.
+    void this.scheduler.close(error);
     try {
       if (!this.#system.closing) await this.#system.terminate(this.#id);
     } catch (failure) {

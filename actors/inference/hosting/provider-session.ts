@@ -96,13 +96,14 @@ export class ProviderSession {
       held.release();
       if (this.#leases.get(provider) === lease) {
         const { sha256 } = held.model.info;
-        this.#leases.set(provider, provider.slot.lease().then((next) => sameModel(next, sha256)));
+        this.#leases.set(provider, leaseAgain(provider.slot, sha256));
       }
     }
   }
 }
 
-function sameModel(lease: Lease, sha256: string): Lease {
+async function leaseAgain(slot: Provider['slot'], sha256: string): Promise<Lease> {
+  const lease = await slot.lease();
   if (lease.model.info.sha256 === sha256) return lease;
   lease.release();
   throw new SpillwayError('model_unloaded', 'The model that this call began with is gone and another one has its name; send it again.');

@@ -57,15 +57,19 @@ export class LlamaEmbedder implements EmbeddingBackend {
         return refused === undefined ? otherEvents() : undefined;
       }
       const row = vectors.subarray(index * dimensions, (index + 1) * dimensions);
-      return this.#compute(prepared, row, runner).then((outcome) => { outcomes[index] = outcome; });
+      const computed = async (): Promise<void> => { outcomes[index] = await this.#compute(prepared, row, runner); };
+      return computed();
     });
     return { vectors, dimensions, outcomes };
   }
 
   close(): Promise<void> {
     return this.#queue.close(async () => {
-      await this.#contexts.close();
-      await this.#llama.dispose();
+      try {
+        await this.#contexts.close();
+      } finally {
+        await this.#llama.dispose();
+      }
     });
   }
 

@@ -58,19 +58,24 @@ export class LlamaRanker implements RankingBackend {
         outcomes[index] = prepared;
         return refused === undefined ? otherEvents() : undefined;
       }
-      return this.#score(prepared).then(({ outcome, score }) => {
+      const scored = async (): Promise<void> => {
+        const { outcome, score } = await this.#score(prepared);
         outcomes[index] = outcome;
         scores[index] = score;
-      });
+      };
+      return scored();
     });
     return { scores, outcomes };
   }
 
   close(): Promise<void> {
     return this.#queue.close(async () => {
-      await this.#context.dispose();
-      await this.#native.dispose();
-      await this.#llama.dispose();
+      try {
+        await this.#context.dispose();
+        await this.#native.dispose();
+      } finally {
+        await this.#llama.dispose();
+      }
     });
   }
 

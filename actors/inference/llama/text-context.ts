@@ -3,7 +3,7 @@
  *
  * node-llama-cpp's own way computes a text through a sequence, a scheduler and a sampler, which generation needs
  * and an embedding does not: a tenth of the time of a text of 16 tokens, a twentieth at 64
- * (bench/alternatives/llama-contexts.ts). The direct way takes the four native calls underneath. They are internal
+ * (`npm run bench -- llama-ways`). The direct way takes the four native calls underneath. They are internal
  * to the library, whose version is pinned for that reason, so nothing is taken for granted: `directContext` looks
  * whether they are there, and whoever opens a context compares its first vector with the library's own.
  *

@@ -3,8 +3,8 @@
  *
  * One runner takes texts one after another. Before each it asks both queues anew, so an urgent batch waits for
  * the text that runs and for no other, however many texts the batch in hand still has. Texts of one class begin in
- * their order. With the direct way to a context (text-context.ts), a second ordinary text in flight would save a
- * hundredth of the time and cost an urgent text another one's.
+ * their order. With the direct way to a context (text-context.ts), tokenizing the next text while one
+ * computes would save nothing that can be measured (`npm run bench -- llama-ways`).
  *
  * An urgent text that finds the runner busy need not even wait for that: it may go to the express runner, which has
  * contexts of its own and takes urgent texts only. The operating system then shares the processors between the two, so
@@ -80,16 +80,20 @@ export class TextQueue {
 
   #startExpress(): void {
     if (this.#express === 'open' && !this.#busy.has('express') && this.#urgent.length > 0) this.#start('express');
-    if (this.#express !== 'unopened' || this.#openExpress === undefined) return;
+    if (this.#express === 'unopened' && this.#openExpress !== undefined) this.#track(this.#open(this.#openExpress));
+  }
+
+  async #open(openExpress: () => Promise<void>): Promise<void> {
     this.#express = 'opening';
-    this.#track(this.#openExpress().then(
-      () => {
-        this.#express = 'open';
-        this.#startExpress();
-      },
+    try {
+      await openExpress();
+    } catch {
       // A want of memory, perhaps: the one runner goes on serving all, which is slower and no error.
-      () => { this.#express = 'unavailable'; },
-    ));
+      this.#express = 'unavailable';
+      return;
+    }
+    this.#express = 'open';
+    this.#startExpress();
   }
 
   #start(runner: Runner): void {

@@ -48,14 +48,15 @@ export interface MemoryOptions {
 }
 
 const THREAD_BYTES = 60e6;
-const ONNX_WEIGHT_COPIES = 2;
+/** Of ONNX Runtime: what it keeps for the results of a full batch of a small encoder. Its files do not say the measures that this depends on. */
+const ONNX_BATCH_BYTES = 60e6;
 const VOCABULARY_ENTRY_BYTES = 850;
 const FLOAT_BYTES = 4;
 const HALF_BYTES = 2;
 /** Texts of fewer tokens have contexts of their own. */
 const SHORT_TOKENS = 64;
-/** Tokens that a generator hands to the library at once. */
-const GENERATION_BATCH_TOKENS = 512;
+/** Tokens of each sequence that a generator hands to the library at once. */
+const GENERATION_PART_TOKENS = 64;
 const SEQUENCES_DEFAULT = 4;
 /** Of a token's results while a layer computes: the feed-forward part before and after its function, and a handful of the width of the model. */
 const FEED_FORWARD_COPIES = 2;
@@ -77,13 +78,13 @@ interface TextWay {
 /**
  * Of a model of either backend.
  *
- * @param model its `path` is read for `llama`; for `onnx`, whose weights every session takes into memory of its own and
- *   lays out anew, only its `sizeBytes` counts
+ * @param model its `path` is read for `llama`; for `onnx`, whose weights every session takes into memory of its own,
+ *   only its `sizeBytes` counts, and the estimate is a rough one
  * @throws SpillwayError those of `checkGgufHeader`
  */
 export function estimateMemory({ backend, path, sizeBytes }: { readonly backend: 'llama' | 'onnx'; readonly path: string; readonly sizeBytes: number }, options: MemoryOptions = {}): MemoryEstimate {
   if (backend === 'llama') return estimateGgufMemory(path, options);
-  const actorBytes = Math.round(THREAD_BYTES + sizeBytes * ONNX_WEIGHT_COPIES);
+  const actorBytes = Math.round(THREAD_BYTES + ONNX_BATCH_BYTES + sizeBytes);
   return { sharedBytes: 0, actorBytes, totalBytes: actorBytes * (options.actors ?? 1) };
 }
 
@@ -113,7 +114,7 @@ function waysOf({ contextLength, isEncoder }: ModelShape, purpose: Purpose, opti
   if (purpose === 'generate') {
     const sequences = options.sequences ?? SEQUENCES_DEFAULT;
     const kept = Math.min(contextLength, options.contextTokens ?? TOKENS_MAX_DEFAULT) * sequences;
-    return [{ tokens: Math.min(GENERATION_BATCH_TOKENS, kept), outputs: sequences, flashAttention: true, kept }];
+    return [{ tokens: Math.min(GENERATION_PART_TOKENS * sequences, kept), outputs: sequences, flashAttention: true, kept }];
   }
   const tokens = Math.min(contextLength, (options.tokensMax ?? TOKENS_MAX_DEFAULT) + 1);
   const long: TextWay = { tokens, outputs: tokens, flashAttention: true, kept: isEncoder ? 0 : tokens };

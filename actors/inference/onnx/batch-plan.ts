@@ -17,7 +17,7 @@ export interface FusionLimits {
 }
 
 /** Measured for models of MiniLM's size, fp32 and int8: see `npm run bench -- inference`. */
-export const FUSION: FusionLimits = { textsMax: 32, tokensMax: 512 };
+export const FUSION: FusionLimits = { textsMax: 32, tokensMax: 384 };
 
 /** For models that must not, or need not, compute texts together. */
 export const ONE_BY_ONE: FusionLimits = { textsMax: 1, tokensMax: 1 };

@@ -139,6 +139,13 @@ export function scoreOutput({ modelPath, outputs }: OnnxModelFiles): GraphValue 
   return output;
 }
 
+/** @throws SpillwayError `model_unsupported` unless the model can be used for `purpose`, which loading it will ask again */
+export function checkPurpose(files: OnnxModelFiles, purpose: 'embed' | 'rank' | 'generate'): void {
+  if (purpose === 'embed') vectorOutput(files, files.pooling ?? 'mean');
+  else if (purpose === 'rank') scoreOutput(files);
+  else throw modelError('model_unsupported', files.modelPath, 'is an ONNX model, and those embed or rank text here; expected a GGUF model that generates');
+}
+
 function locate(path: string): { root: string; modelPath: string } {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found === undefined) throw modelError('model_missing', path, 'there is no such file or folder; check the path, or name another model');

@@ -111,7 +111,7 @@ export class OnnxEmbedder implements SpanBackend {
   #poolSpan(output: NativeOutput, { start, end }: TextSpan, starts: readonly number[], ends: readonly number[], target: Float32Array): 'ok' | 'empty' | 'not_finite' {
     const offset = this.#tokenizer.frame.before.length;
     const positions: number[] = [];
-    for (let token = 0; token < starts.length; token++) if (starts[token]! < end && ends[token]! > start) positions.push(token + offset);
+    for (let token = 0; token < starts.length && start < end; token++) if (starts[token]! < end && ends[token]! > start) positions.push(token + offset);
     return this.#pooler.poolTokens(output, positions, target);
   }
 }

@@ -144,17 +144,18 @@ export class JobBoard implements FairQueueHost {
 
   /** Ends a request: its texts without a result get this one. */
   giveUp(ticket: Ticket, status: keyof typeof GIVEN_UP): void {
-    this.#leave(ticket, (index) => {
-      ticket.settle(index, GIVEN_UP[status]);
-      this.ledger.settled(status, 'ended');
-    }, () => ticket.resolve());
+    if (ticket.hasEnded) return;
+    this.ledger.settled(status, 'ended', ticket.unsettled);
+    this.#leave(ticket, () => {
+      ticket.settleRest(GIVEN_UP[status]);
+      ticket.resolve();
+    });
   }
 
   reject(ticket: Ticket, error: unknown): void {
-    this.#leave(ticket, () => {
-      ticket.unsettled--;
-      this.ledger.rejected++;
-    }, () => ticket.reject(error));
+    if (ticket.hasEnded) return;
+    this.ledger.rejected += ticket.unsettled;
+    this.#leave(ticket, () => ticket.reject(error));
   }
 
   /** Ends all requests with a text that is not on its way. */
@@ -217,25 +218,24 @@ export class JobBoard implements FairQueueHost {
     if (ticket.unsettled === 0) this.#end(ticket, () => ticket.resolve());
   }
 
-  /** Ends a request with texts that are not settled. @param settle each of them */
-  #leave(ticket: Ticket, settle: (index: number) => void, end: () => void): void {
-    if (ticket.hasEnded) return;
-    const { lane, texts, opened, truncate } = ticket;
+  /** Ends a request with texts that are not settled. */
+  #leave(ticket: Ticket, end: () => void): void {
+    const { lane, texts, opened, unsettled, truncate } = ticket;
     const queue = this.queues[lane.priority];
     lane.unopened.remove(ticket);
     const unwanted: TextJob[] = [];
-    for (let index = 0; index < texts.length; index++) {
+    let openedUnits = 0;
+    for (let index = 0; index < opened; index++) {
       if (ticket.isSettled(index)) continue;
       const text = texts[index]!;
-      queue.hold(lane, -1, -text.length);
-      settle(index);
-      if (index >= opened) {
-        queue.count(lane, -1, -text.length);
-        continue;
-      }
+      openedUnits += text.length;
       const job = this.#jobs.get(truncate, text)!;
       if (--job.live === 0) unwanted.push(job);
     }
+    let unopenedUnits = 0;
+    for (let index = opened; index < texts.length; index++) unopenedUnits += texts[index]!.length;
+    queue.hold(lane, -unsettled, -openedUnits - unopenedUnits);
+    queue.count(lane, opened - texts.length, -unopenedUnits);
     this.#end(ticket, end);
     for (const job of unwanted) this.#abandon(job);
   }

@@ -35,8 +35,8 @@ export class Ledger {
   /** As workers reported. */
   tokens = 0;
 
-  settled(status: TextStatus, source: Source): void {
-    this.outcomes[status]++;
-    this[source]++;
+  settled(status: TextStatus, source: Source, texts = 1): void {
+    this.outcomes[status] += texts;
+    this[source] += texts;
   }
 }

@@ -69,6 +69,13 @@ export class Ticket implements Linked<Ticket> {
     this.unsettled--;
   }
 
+  /** Gives all texts that are not settled this one. */
+  settleRest(result: EmbeddedText): void {
+    for (let index = 0; index < this.opened; index++) this.#results[index] ??= result;
+    this.#results.fill(result, this.opened);
+    this.unsettled = 0;
+  }
+
   /** Hands out the results; every text has one. */
   resolve(): void {
     this.#end();

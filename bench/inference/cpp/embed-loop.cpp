@@ -118,6 +118,7 @@ int main(int argc, char ** argv) {
         batches.push_back(llama_batch_init(CONTEXT_TOKENS * fused, 0, 1));
     }
 
+    std::cout << "{}" << std::endl;  // It is ready.
     std::string command;
     while (std::getline(std::cin, command)) {
         const size_t tab = command.find('\t');

@@ -11,11 +11,11 @@ export interface SectionOptions {
   readonly rounds: number | undefined;
 }
 
-/** Something that this repository promises, with what was found. */
+/** Something that this repository promises, with what was found; undefined where it could not be measured. */
 export interface Expectation {
   readonly what: string;
   readonly bound: string;
-  readonly found: number;
+  readonly found: number | undefined;
   readonly isMet: boolean;
 }
 
@@ -27,12 +27,12 @@ export interface SectionResult {
   readonly failures: readonly string[];
 }
 
-export function atLeast(what: string, bound: number, found: number): Expectation {
-  return { what, bound: `>= ${bound}`, found, isMet: found >= bound };
+export function atLeast(what: string, bound: number, found: number | undefined): Expectation {
+  return { what, bound: `>= ${bound}`, found, isMet: found !== undefined && found >= bound };
 }
 
-export function atMost(what: string, bound: number, found: number): Expectation {
-  return { what, bound: `<= ${Number(bound.toFixed(2))}`, found, isMet: found <= bound };
+export function atMost(what: string, bound: number, found: number | undefined): Expectation {
+  return { what, bound: `<= ${Number(bound.toFixed(2))}`, found, isMet: found !== undefined && found <= bound };
 }
 
 /** Rounds to do, and whether another one is in time: `rounds` if the caller named them, else what fits. */

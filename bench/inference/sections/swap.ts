@@ -11,26 +11,31 @@ const SWAPS = 100;
 const TIMEOUT_MS = 400_000;
 
 export async function swap({ cores }: SectionOptions): Promise<SectionResult> {
-  let figures: SwapFigures;
+  let figures: SwapFigures | undefined;
+  const failures: string[] = [];
   try {
     const { stdout } = await promisify(execFile)(process.execPath, ['--conditions=spillway-src', CHILD, String(SWAPS), String(cores)], { timeout: TIMEOUT_MS, killSignal: 'SIGKILL' });
     figures = JSON.parse(stdout.trim().split('\n').at(-1)!) as SwapFigures;
   } catch (error) {
-    return { lines: [], expectations: [], figures: undefined, failures: [(error as Error).message.split('\n').at(-1)!] };
+    failures.push((error as Error).message.trim().split('\n').at(-1)!);
   }
-  const { swaps, calls, texts, failed, mixed, wrong, callsByModel, swapP50Ms, swapMaxMs, callP50Ms, callP99Ms, callMaxMs } = figures;
-  const ms = (value: number): string => `${value.toFixed(value < 10 ? 1 : 0)} ms`;
   return {
-    lines: table([
-      [`${swaps} hot swaps under load`, 'calls', 'texts', 'failed', 'mixed', 'wrong', 'calls by each', 'swap, p50', 'longest', 'call, p50', 'p99', 'longest'],
-      ['', ...[calls, texts, failed, mixed, wrong].map(String), callsByModel.join(' / '), ...[swapP50Ms, swapMaxMs, callP50Ms, callP99Ms, callMaxMs].map(ms)],
-    ]),
+    lines: figures === undefined ? [] : linesOf(figures),
     expectations: [
-      atMost(`failed texts and calls in ${swaps} hot swaps`, 0, failed),
-      atMost(`calls answered by both models in ${swaps} hot swaps`, 0, mixed),
-      atMost(`vectors that are not of the model they name in ${swaps} hot swaps`, 0, wrong),
+      atMost(`failed texts and calls in ${SWAPS} hot swaps`, 0, figures?.failed),
+      atMost(`calls answered by both models in ${SWAPS} hot swaps`, 0, figures?.mixed),
+      atMost(`vectors that are not of the model they name in ${SWAPS} hot swaps`, 0, figures?.wrong),
     ],
     figures,
-    failures: [],
+    failures,
   };
+}
+
+function linesOf(figures: SwapFigures): string[] {
+  const { swaps, calls, texts, failed, mixed, wrong, callsByModel, swapP50Ms, swapMaxMs, callP50Ms, callP99Ms, callMaxMs } = figures;
+  const ms = (value: number): string => `${value.toFixed(value < 10 ? 1 : 0)} ms`;
+  return table([
+    [`${swaps} hot swaps under load`, 'calls', 'texts', 'failed', 'mixed', 'wrong', 'calls by each', 'swap, p50', 'longest', 'call, p50', 'p99', 'longest'],
+    ['', ...[calls, texts, failed, mixed, wrong].map(String), callsByModel.join(' / '), ...[swapP50Ms, swapMaxMs, callP50Ms, callP99Ms, callMaxMs].map(ms)],
+  ]);
 }

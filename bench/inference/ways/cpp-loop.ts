@@ -27,14 +27,16 @@ async function open({ path }: CppProgram, words: readonly (string | number)[]): 
   const [textsFile, vectorsFile] = [join(folder, 'texts'), join(folder, 'vectors')];
   const child = spawn(path, words.map(String), { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout });
+  const ended = once(child, 'exit').then(() => Promise.reject(new Error('the C++ loop ended; it cannot load the model, or compute a text')));
+  // Where nobody waits for an answer, the end is in order.
+  ended.catch(() => {});
+  const answer = async (): Promise<string> => ((await Promise.race([once(lines, 'line'), ended])) as [string])[0];
   const run = async (texts: readonly string[], command: string): Promise<Rate> => {
     await writeFile(textsFile, `${texts.join('\n')}\n`);
-    const answered = once(lines, 'line');
-    const ended = once(child, 'exit').then(() => Promise.reject(new Error('the C++ loop ended')));
     child.stdin.write(`${command}\n`);
-    const [line] = (await Promise.race([answered, ended])) as [string];
-    return JSON.parse(line) as Rate;
+    return JSON.parse(await answer()) as Rate;
   };
+  await answer();
   return {
     secondsOf: async (texts) => (await run(texts, textsFile)).seconds,
     async embed(texts) {
@@ -45,9 +47,8 @@ async function open({ path }: CppProgram, words: readonly (string | number)[]): 
       return texts.map((_, index) => values.subarray(index * dimensions, (index + 1) * dimensions));
     },
     async close() {
-      const ended = once(child, 'exit');
       child.stdin.end();
-      await ended;
+      await ended.catch(() => {});
       await rm(folder, { recursive: true, force: true });
     },
   };

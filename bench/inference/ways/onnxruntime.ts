@@ -18,7 +18,11 @@ export async function onnxruntime({ model, cores }: Entrant): Promise<Variants> 
   const threads = await Promise.all(Array.from({ length: cores }, () => SessionThread.start(model)));
   let closing: Promise<void> | undefined;
   // They share their sessions: whoever closes one variant closes all.
-  const close = (): Promise<void> => (closing ??= Promise.all([session.dispose(), ...threads.map((thread) => thread.close())]).then(() => {}));
+  const close = (): Promise<void> => (closing ??= closeAll());
+  const closeAll = async (): Promise<void> => {
+    await session.dispose();
+    for (const thread of threads) await thread.close();
+  };
   return new Map(BATCHES.flatMap((perCall) => [
     [`${perCall} per call, 1 x ${cores} threads`, { embed: (texts: readonly string[]) => session.embed(texts, perCall), close }],
     [`${perCall} per call, ${cores} x 1 thread`, { embed: (texts: readonly string[]) => inShares(threads, texts, perCall), close }],

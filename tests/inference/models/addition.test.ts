@@ -11,7 +11,7 @@ import { copyIntoStore, removeOwnFiles } from '../../../actors/inference/models/
 import { ModelRegistry } from '../../../actors/inference/models/registry.ts';
 import { isTrusted } from '../../../actors/inference/models/trusted.ts';
 import { createSystem, type System } from '../../../supervisors/index.ts';
-import { tinyLlamaModel } from '../../../bench/models/tiny-llama.ts';
+import { writeTinyLlama } from '../generation/tiny-llama.ts';
 import { tinyBert, writeTinyBert } from '../tiny-bert.ts';
 
 let system: System;
@@ -71,7 +71,7 @@ describe('a model that is added', () => {
 
   it('is for what its files say', () => {
     expect(suitablePurpose(path)).toBe('embed');
-    expect(suitablePurpose(tinyLlamaModel({ folder }))).toBe('generate');
+    expect(suitablePurpose(writeTinyLlama(join(folder, 'llama.gguf')))).toBe('generate');
     expect(() => suitablePurpose(writeText('no model'))).toThrow(expect.objectContaining({ code: 'model_not_gguf' }));
   });
 });

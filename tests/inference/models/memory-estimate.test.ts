@@ -6,9 +6,9 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { estimateGgufMemory, estimateMemory } from '../../../actors/inference/models/memory-estimate.ts';
-import { miniLmModel, textOfTokens } from '../../../bench/models/minilm.ts';
-import { tinyLlamaModel } from '../../../bench/models/tiny-llama.ts';
+import { writeTinyLlama } from '../generation/tiny-llama.ts';
 import { tinyText, writeTinyBert } from '../tiny-bert.ts';
+import { writeMiniLmShaped } from './minilm-shaped.ts';
 
 let folder: string;
 let tiny: string;
@@ -24,12 +24,12 @@ const UNDER_MIN = 0.6;
 
 describe.runIf(process.platform === 'linux')('the estimate of an actor, held against real threads', () => {
   it.each([
-    ['of a tiny model', () => tiny, 511, tinyText],
-    ['of a model in the shape of MiniLM, texts up to 128 tokens', miniLmModel, 127, textOfTokens],
-  ] as const)('%s is near what it takes when all its ways are used', async (_, model, tokensMax, textOf) => {
+    ['of a tiny model', () => tiny, 511],
+    ['of a model in the shape of MiniLM, texts up to 128 tokens', () => writeMiniLmShaped(join(folder, 'mini.gguf')), 127],
+  ] as const)('%s is near what it takes when all its ways are used', async (_, model, tokensMax) => {
     const path = model();
     const program = fileURLToPath(new URL('./memory-process.ts', import.meta.url));
-    const texts = [textOf(16, 1), textOf(63, 2), textOf(tokensMax, 3)];
+    const texts = [tinyText(16, 1), tinyText(63, 2), tinyText(tokensMax, 3)];
     const { stdout } = await promisify(execFile)(process.execPath, [...process.execArgv, program, path, '2', String(tokensMax), ...texts]);
     const measured = JSON.parse(stdout) as { anonymous: number; pss: number }[];
     const { actorBytes, totalBytes } = estimateGgufMemory(path, { tokensMax, actors: 2 });
@@ -60,7 +60,7 @@ describe('the estimate', () => {
   });
 
   it('of a generator counts the keys and values of all its sequences', () => {
-    const path = tinyLlamaModel({ folder });
+    const path = writeTinyLlama(join(folder, 'llama.gguf'));
     const at = (sequences: number, contextTokens: number): number => estimateGgufMemory(path, { purpose: 'generate', sequences, contextTokens }).actorBytes;
     // Two layers, two heads of 16 values, a key and a value each, two bytes a value.
     const tokenBytes = 2 * 2 * 16 * 2 * 2;

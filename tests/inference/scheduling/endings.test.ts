@@ -31,6 +31,7 @@ describe('a request', () => {
     const worker = new HeldWorker();
     const scheduler = simulation.scheduler([worker]);
     const abort = new AbortController();
+    void scheduler.embed({ texts: ['a'], deadlineMs: 100, signal: abort.signal });
     void scheduler.embed({ texts: ['a'], deadlineMs: 700, signal: abort.signal });
     await simulation.settle();
     expect(worker.units[0]).toMatchObject({ deadlineMs: 700 });

@@ -55,6 +55,10 @@ describe('a worker that fails', () => {
     for (const unit of workers[0]!.units) unit.fail('actor_restarted');
     await simulation.settle();
     expect(workers[0]!.units).toHaveLength(3);
+    // It may be loading its model, and what is urgent would wait for that.
+    void scheduler.embed({ texts: ['urgent'], priority: 'interactive' });
+    await simulation.settle();
+    expect(workers.map(({ units }) => units.filter(({ urgent }) => urgent).length)).toEqual([0, 1]);
     workers[0]!.units[2]!.answer();
     await simulation.settle();
     expect(workers[0]!.units).toHaveLength(5);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { QUANTUM_TOKENS } from '../../../actors/inference/scheduling/fair-queue.ts';
 import { URGENT_SHARE } from '../../../actors/inference/scheduling/desk.ts';
-import { MODEL, SerialWorker, Simulation, replyTo, textOf, tokensOf } from './simulation.ts';
+import { HeldWorker, MODEL, SerialWorker, Simulation, replyTo, textOf, tokensOf } from './simulation.ts';
 
 const TOKENS = 10;
 const UNIT_MS = 100;
@@ -17,8 +17,9 @@ describe('keys of one class', () => {
     const worker = new SerialWorker(simulation);
     const scheduler = simulation.scheduler([worker], { limits: { bulk: { textsMax: 1e7, bytesMax: 1e10 }, unitMs: UNIT_MS } });
     const abort = new AbortController();
+    const rest = ' abc'.repeat(TOKENS - 3);
     for (let key = 0; key < keys; key++) {
-      void scheduler.embed({ texts: Array.from({ length: count }, (__, index) => textOf(`${key}-${index}`, TOKENS)), key: `k${key}`, priority: 'bulk', signal: abort.signal });
+      void scheduler.embed({ texts: Array.from({ length: count }, (__, index) => `${key}-${index}${rest}`), key: `k${key}`, priority: 'bulk', signal: abort.signal });
     }
     await simulation.advance(1_000);
     const sentMs = simulation.nowMs;
@@ -155,5 +156,20 @@ describe('for a backend that computes texts together', () => {
       for (const text of texts) unsent.delete(text);
     }
     expect(unsent.size).toBe(0);
+  });
+
+  it('a text that was looked at and then given up is not sent', async () => {
+    const simulation = new Simulation();
+    const worker = new HeldWorker();
+    const scheduler = simulation.scheduler([worker], { model });
+    const abort = new AbortController();
+    void scheduler.embed({ texts: mixed.slice(0, 100), signal: abort.signal });
+    await simulation.settle();
+    abort.abort();
+    const kept = scheduler.embed({ texts: ['kept'] });
+    await simulation.settle();
+    for (const unit of worker.units) unit.answer();
+    await kept;
+    expect(worker.units.slice(2).map(({ texts }) => texts)).toEqual([['kept']]);
   });
 });

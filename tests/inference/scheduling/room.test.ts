@@ -158,6 +158,8 @@ describe('waiting for room', () => {
     const abort = new AbortController();
     const first = scheduler.whenRoom({ texts: 200, priority: 'bulk', signal: abort.signal });
     const second = scheduler.whenRoom({ texts: 50, priority: 'bulk' });
+    await simulation.settle();
+    expect(scheduler.stats.roomWaiters).toBe(2);
     abort.abort();
     expect((await refusal(first)).code).toBe('embed_cancelled');
     await second;

@@ -57,6 +57,36 @@ describe('equal texts', () => {
     expect(worker.begun).not.toContain('x19');
   });
 
+  it('go with whoever of those that wait for them has its turn first', async () => {
+    const simulation = new Simulation();
+    const worker = new SerialWorker(simulation);
+    const scheduler = simulation.scheduler([worker], { limits: { unitMs: 50 } });
+    const texts = Array.from({ length: 900 }, (_, index) => textOf(index));
+    void scheduler.embed({ texts, key: 'long' });
+    await simulation.advance(1);
+    const short = scheduler.embed({ texts: texts.slice(-5), key: 'short' });
+    const all = simulation.finish();
+    const order = (await short, worker.begun.length);
+    expect(order).toBeLessThan(300);
+    await all;
+    expect(worker.begun).toHaveLength(900);
+  });
+
+  it('that are in two units are not sent a third time because one of them fails', async () => {
+    const simulation = new Simulation();
+    const worker = new HeldWorker();
+    const scheduler = simulation.scheduler([worker]);
+    const bulk = scheduler.embed({ texts: ['a'], priority: 'bulk' });
+    await simulation.settle();
+    const interactive = scheduler.embed({ texts: ['a'], priority: 'interactive' });
+    await simulation.settle();
+    worker.units[1]!.fail('actor_restarted');
+    await simulation.settle();
+    expect(worker.units).toHaveLength(2);
+    worker.units[0]!.answer();
+    expect((await interactive)[0]!.vector).toBe((await bulk)[0]!.vector);
+  });
+
   it('wait on in the class of those who stay when the most urgent one leaves', async () => {
     const simulation = new Simulation();
     const worker = new HeldWorker();
@@ -99,6 +129,30 @@ describe('the cache', () => {
       }
       expect(scheduler.stats.cache).toEqual({ entries: 0, bytes: 0, hits: 0, misses: 0, evictions: 0 });
     }
+  });
+
+  it('keeps what one of those who waited for it wanted to be kept', async () => {
+    const simulation = new Simulation();
+    const worker = new HeldWorker();
+    const scheduler = simulation.scheduler([worker]);
+    const requests = [scheduler.embed({ texts: ['a'], cache: false }), scheduler.embed({ texts: ['a'] })];
+    await simulation.settle();
+    worker.units[0]!.answer();
+    await Promise.all(requests);
+    expect(flags(await scheduler.embed({ texts: ['a'] }))).toEqual([true]);
+  });
+
+  it('answers any number of texts, in parts, without a worker', async () => {
+    const simulation = new Simulation();
+    const worker = new HeldWorker();
+    const scheduler = simulation.scheduler([worker]);
+    const first = scheduler.embed({ texts: ['a'] });
+    await simulation.settle();
+    worker.units[0]!.answer();
+    await first;
+    const [results] = await Promise.all([scheduler.embed({ texts: Array.from({ length: 5_000 }, () => 'a') }), simulation.finish()]);
+    expect(results).toHaveLength(5_000);
+    expect(worker.units).toHaveLength(1);
   });
 
   it('keeps no text without a vector', async () => {

@@ -1,0 +1,76 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { FUSION, ONE_BY_ONE, callEnd, type FusionLimits } from '../../actors/inference/onnx/batch-plan.ts';
+import { TurnQueue } from '../../actors/inference/onnx/turn-queue.ts';
+
+/** The calls of a batch, as the lengths in each. */
+function calls(lengths: readonly number[], limits: FusionLimits = FUSION): number[][] {
+  const result: number[][] = [];
+  for (let start = 0; start < lengths.length; ) {
+    const end = callEnd(lengths, start, limits);
+    result.push(lengths.slice(start, end));
+    start = end;
+  }
+  return result;
+}
+
+describe('the plan of calls', () => {
+  it.each<[string, readonly number[], readonly number[]]>([
+    ['fuses short texts up to the limit of texts', Array<number>(70).fill(5), [32, 32, 6]],
+    ['fuses texts up to the limit of tokens', Array<number>(14).fill(64), [6, 6, 2]],
+    ['leaves a text alone that is longer than the limit', [400, 500], [1, 1]],
+    ['does not pad a text more than a call costs', [8, 40, 100], [1, 1, 1]],
+    ['lets a text join that is a little longer', [20, 21, 22, 24], [4]],
+    ['counts the padding of all that are in the call already', [10, 10, 10, 10, 10, 12], [5, 1]],
+  ])('%s', (_, lengths, sizes) => {
+    expect(calls(lengths).map((call) => call.length)).toEqual(sizes);
+  });
+
+  it('keeps every text, the limits, and the padding low', () => {
+    fc.assert(fc.property(fc.array(fc.integer({ min: 3, max: 600 }), { maxLength: 200 }), (unsorted) => {
+      const lengths = unsorted.toSorted((a, b) => a - b);
+      const planned = calls(lengths);
+      expect(planned.flat()).toEqual(lengths);
+      for (const call of planned) {
+        const padded = call.length * call.at(-1)!;
+        const padding = padded - call.reduce((sum, length) => sum + length, 0);
+        expect(call.length).toBeLessThanOrEqual(FUSION.textsMax);
+        if (call.length > 1) expect(padded).toBeLessThanOrEqual(FUSION.tokensMax);
+        expect(padding).toBeLessThanOrEqual(8 * (call.length - 1));
+      }
+    }), { numRuns: 300, seed: 3 });
+  });
+
+  it('has one text in each call when nothing may be fused', () => {
+    expect(calls([5, 5, 5], ONE_BY_ONE)).toEqual([[5], [5], [5]]);
+  });
+});
+
+describe('the queue of turns', () => {
+  it('runs jobs in their order, and urgent ones where a job hands over', async () => {
+    const queue = new TurnQueue();
+    const seen: string[] = [];
+    const first = queue.serve(false, async (handOver) => {
+      for (const step of ['a1', 'a2', 'a3']) {
+        await handOver();
+        seen.push(step);
+        if (step === 'a1') for (const name of ['u1', 'u2']) void queue.serve(true, async (inner) => { await inner(); seen.push(name); });
+      }
+    });
+    const second = queue.serve(false, async () => { seen.push('b'); });
+    await Promise.all([first, second]);
+    expect(seen).toEqual(['a1', 'u1', 'u2', 'a2', 'a3', 'b']);
+  });
+
+  it('goes on after a job that fails, and waits for all before it closes', async () => {
+    const queue = new TurnQueue();
+    const seen: string[] = [];
+    const failing = queue.serve(false, () => Promise.reject(new Error('broken')));
+    void queue.serve(false, async (handOver) => { await handOver(); seen.push('done'); });
+    const closing = queue.close(async () => { seen.push('closed'); });
+    await expect(failing).rejects.toThrow('broken');
+    await closing;
+    expect(seen).toEqual(['done', 'closed']);
+    expect(() => queue.serve(false, async () => {})).toThrow('closed');
+  });
+});
