@@ -11,10 +11,10 @@ import { wordPieceTokenizer } from '../../bench/models/onnx-folder.ts';
 const folder = mkdtempSync(join(tmpdir(), 'spillway-onnx-tokenizer-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const LETTERS = [...'abcdefghijklmnopqrstuvwxyz0123456789'];
+const LETTERS = 'abcdefghijklmnopqrstuvwxyz0123456789'.split('');
 const VOCABULARY = [
   '[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', ...LETTERS.map((letter) => `▁${letter}`), ...LETTERS, '▁the', 'ing', '▁ca', 'fe', 'σ', '▁σ', 'ς', '▁α', 'α',
-  ...[...'.,!?-_()[]{}"\'`~^$+=<>|/\\@#%&*:;', '中', '文', '、', '。', '€'].map((mark) => `▁${mark}`),
+  ...['.,!?-_()[]{}"\'`~^$+=<>|/\\@#%&*:;'.split(''), '中', '文', '、', '。', '€'].flat().map((mark) => `▁${mark}`),
 ];
 const BERT = wordPieceTokenizer(VOCABULARY);
 /** As XLM-RoBERTa's: a space belongs to the word behind it. */
@@ -124,12 +124,15 @@ describe('a file that is no tokenizer', () => {
   it.each<[string, object, RegExp]>([
     ['is empty', {}, /no tokenizer that can be read/],
     ['lacks its model', { ...BERT, model: null }, /no tokenizer that can be read/],
-    ['has an unknown kind of model', { ...BERT, model: { type: 'Oracle', vocab: {} } }, /no tokenizer that can be read/],
     ['has a text as the number of a token', { ...BERT, model: { ...(BERT['model'] as object), vocab: { a: 'one' } } }, /"one" as the number of a token/],
     ['has a number out of all reason', { ...BERT, model: { ...(BERT['model'] as object), vocab: { a: 1e12 } } }, /as the number of a token/],
     ['has no place for the text', { ...BERT, post_processor: { type: 'TemplateProcessing', single: [{ SpecialToken: { id: '[CLS]', type_id: 0 } }], pair: [], special_tokens: {} } }, /without a place for the text/],
   ])('%s', (_, json, message) => {
     expect(() => open(json)).toThrow(expect.objectContaining({ code: 'model_malformed', message: expect.stringMatching(message) as string }));
+  });
+
+  it('but of a kind that the library would take for another is not supported', () => {
+    expect(() => open({ ...BERT, model: { ...(BERT['model'] as object), type: 'WordLevel' } })).toThrow(expect.objectContaining({ code: 'model_unsupported' }));
   });
 });
 

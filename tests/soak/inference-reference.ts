@@ -25,7 +25,7 @@ export interface Came<Output extends OutputFormat = OutputFormat> {
 }
 
 /** The cosine of two unit vectors that are equal but for rounding, and their distance. */
-export const COSINE_MIN = 0.9999;
+const COSINE_MIN = 0.9999;
 const DISTANCE_MAX = Math.sqrt(2 - 2 * COSINE_MIN);
 /** Below this distance two vectors could be taken for each other. */
 const APART_MIN = 5 * DISTANCE_MAX;

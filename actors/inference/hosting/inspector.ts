@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { defineActor, defineProtocol, siblingModule } from '../../../kernel/index.ts';
 import type { System } from '../../../supervisors/index.ts';
 import { chooseModel, type CheckedModel } from '../model-choice.ts';
-import { estimateGgufMemory } from '../models/memory-estimate.ts';
+import { estimateMemory } from '../models/memory-estimate.ts';
 
 const inspectorProtocol = defineProtocol('model-inspector', {
   inspect: {

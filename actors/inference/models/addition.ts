@@ -7,7 +7,7 @@ import type { System } from '../../../supervisors/index.ts';
 import { checkGgufHeader, type GgufSummary } from '../gguf/header.ts';
 import { checkModelFiles, type CheckedModel } from '../model-choice.ts';
 import { resolveModel, type ModelSourceOptions } from '../model-source.ts';
-import { isOnnxModel } from '../onnx/model-folder.ts';
+import { checkOnnxModel, checkPurpose, isOnnxModel } from '../onnx/model-folder.ts';
 import { assertModelName } from './model-name.ts';
 import { marksOf, modelFiles } from './model-files.ts';
 import { copyIntoStore, removeOwnFiles } from './model-store.ts';
@@ -40,8 +40,8 @@ export async function addModel(system: System, name: string, source: string, opt
   const { path: found, uri } = await resolveModel(source, options);
   const purposes = options.purposes ?? [suitablePurpose(found)];
   const [first = 'embed'] = purposes;
-  for (const purpose of purposes.slice(1)) if (!isOnnxModel(found)) checkGgufHeader(found, purpose);
   const original = await checkModelFiles(found, first, uri);
+  for (const purpose of purposes.slice(1)) await checkModelFiles(found, purpose, uri);
   // What was downloaded is our own and read-only already.
   const copied = copy && uri === undefined;
   const checked = copied ? await takeCopy(original, first, cacheDir) : original;
@@ -72,23 +72,32 @@ async function tried(system: System, checked: CheckedModel, purpose: Purpose, ca
   return trustOf(checked.sha256, { cacheDir })?.how ?? 'tried';
 }
 
-/** What the files say that the model is for. @throws SpillwayError the codes of `checkGgufHeader`, of a model that is for nothing */
+/** What the files say that the model is for. @throws SpillwayError the codes of `checkGgufHeader` or `checkOnnxModel`, of a model that is for nothing */
 export function suitablePurpose(path: string): Purpose {
-  if (isOnnxModel(path)) return 'embed';
-  const attempt = (purpose: Purpose): GgufSummary | SpillwayError => {
-    try {
-      return checkGgufHeader(path, purpose);
-    } catch (error) {
-      if (error instanceof SpillwayError) return error;
-      throw error;
-    }
-  };
-  const embed = attempt('embed');
-  if (!(embed instanceof SpillwayError) && (embed.isEncoder || embed.poolingType !== undefined)) return 'embed';
+  if (isOnnxModel(path)) {
+    const files = checkOnnxModel(path);
+    const embed = refusalOf(() => checkPurpose(files, 'embed'));
+    if (embed === undefined) return 'embed';
+    if (refusalOf(() => checkPurpose(files, 'rank')) === undefined) return 'rank';
+    throw embed;
+  }
+  let summary: GgufSummary | undefined;
+  const embed = refusalOf(() => { summary = checkGgufHeader(path, 'embed'); });
+  if (summary?.isEncoder === true || summary?.poolingType !== undefined) return 'embed';
   // A decoder without a word about pooling was most likely made to write; but it has a head if it was made to rank.
-  for (const purpose of ['rank', 'generate'] as const) if (!(attempt(purpose) instanceof SpillwayError)) return purpose;
-  if (embed instanceof SpillwayError) throw embed;
+  for (const purpose of ['rank', 'generate'] as const) if (refusalOf(() => checkGgufHeader(path, purpose)) === undefined) return purpose;
+  if (embed !== undefined) throw embed;
   return 'embed';
+}
+
+function refusalOf(check: () => unknown): SpillwayError | undefined {
+  try {
+    check();
+    return undefined;
+  } catch (error) {
+    if (error instanceof SpillwayError) return error;
+    throw error;
+  }
 }
 
 function nameTaken(name: string): SpillwayError {

@@ -50,6 +50,8 @@ export interface MemoryOptions {
 const THREAD_BYTES = 60e6;
 /** Of ONNX Runtime: what it keeps for the results of a full batch of a small encoder. Its files do not say the measures that this depends on. */
 const ONNX_BATCH_BYTES = 60e6;
+/** Of a generator: samplers, grammars and the detokenizer's tables. */
+const GENERATION_BYTES = 25e6;
 const VOCABULARY_ENTRY_BYTES = 850;
 const FLOAT_BYTES = 4;
 const HALF_BYTES = 2;
@@ -105,7 +107,7 @@ export function estimateGgufMemory(path: string, options: MemoryOptions = {}): M
     const output = outputs * (vocabularySize + shape.embeddingLength) * FLOAT_BYTES;
     return output + computeBytes(shape, tokens, flashAttention) + kept * keyValueBytes(header, shape);
   });
-  const loaded = vocabularySize * VOCABULARY_ENTRY_BYTES + repacked;
+  const loaded = vocabularySize * VOCABULARY_ENTRY_BYTES + repacked + (purpose === 'generate' ? GENERATION_BYTES : 0);
   const actorBytes = Math.round(THREAD_BYTES + loaded + contexts.reduce((sum, bytes) => sum + bytes, 0));
   return { sharedBytes: weights, actorBytes, totalBytes: weights + actorBytes * actors };
 }

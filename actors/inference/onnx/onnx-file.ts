@@ -19,7 +19,9 @@ const VALUES_MAX = 4_096;
 /** Far above all published versions (13 in 2026), and low enough to tell a model from other bytes. */
 const IR_VERSION_MAX = 64;
 
-const MODEL = { irVersion: 1, graph: 7, functions: 25 } as const;
+/** The key of the first field, the version: field 1, a varint. Every known writer puts it first, and few other files begin so. */
+const FIRST_BYTE = 0x08;
+const MODEL = { graph: 7, functions: 25 } as const;
 const GRAPH = { initializer: 5, input: 11, output: 12 } as const;
 const NODE_OP_TYPE = 4;
 /** In each message, the fields that hold further messages with tensors in them. */
@@ -102,13 +104,11 @@ class OnnxWalk {
   model(): OnnxFileSummary {
     const { sizeBytes } = this.#reader;
     let graph: WireField | undefined;
-    const fields = this.#reader.fields(0, sizeBytes, 'model');
-    // The first field of every known writer is the version; a file that begins otherwise is something else.
-    const first = sizeBytes === 0 ? undefined : firstOf(fields);
-    if (first?.number !== MODEL.irVersion) throw modelError('model_not_onnx', this.#path, 'does not begin like an ONNX model; expected its version in the first field');
-    const irVersion = first.value;
-    if (irVersion === undefined || irVersion < 1 || irVersion > IR_VERSION_MAX) throw modelError('model_not_onnx', this.#path, `has the format version ${irVersion ?? 'without a number'}; expected 1 to ${IR_VERSION_MAX}`);
+    if (this.#reader.firstByte() !== FIRST_BYTE) throw modelError('model_not_onnx', this.#path, 'does not begin like an ONNX model; expected its version in the first field');
+    let isFirst = true;
     for (const field of this.#reader.fields(0, sizeBytes, 'model')) {
+      if (isFirst && (field.value! < 1 || field.value! > IR_VERSION_MAX)) throw modelError('model_not_onnx', this.#path, `has the format version ${field.value!}; expected 1 to ${IR_VERSION_MAX}`);
+      isFirst = false;
       if (field.number === MODEL.graph) {
         if (graph !== undefined) throw modelError('model_malformed', this.#path, 'has two graphs; expected one');
         graph = this.#bytesOf(field, 'graph');
@@ -234,9 +234,4 @@ class OnnxWalk {
     if (field.value !== undefined) throw modelError('model_malformed', this.#path, `has a number in place of a ${what}`);
     return field;
   }
-}
-
-function firstOf(fields: Iterable<WireField>): WireField | undefined {
-  for (const field of fields) return field;
-  return undefined;
 }

@@ -17,6 +17,8 @@ import { splitBeforeSpaces, splitBeyondAscii, splitForBert } from './word-splitt
 const WORDS_MAX = 32_768;
 const WORD_UNITS_MAX = 32;
 const VOCABULARY_MAX = 2 ** 24;
+/** The library takes a kind it does not know for another one. Old files do not state any. */
+const KINDS: ReadonlySet<unknown> = new Set(['WordPiece', 'Unigram', 'BPE', undefined]);
 
 /** What stands around a text, or around and between two, and which type each of their tokens has. */
 export interface TokenFrame {
@@ -45,10 +47,12 @@ export class TextTokenizer {
   readonly vocabularySize: number;
   readonly frame: TokenFrame;
 
-  /** @throws SpillwayError `model_malformed` when the file is no tokenizer, or contradicts itself */
+  /** @throws SpillwayError `model_malformed` when the file is no tokenizer or contradicts itself, `model_unsupported` for one of another kind */
   constructor(file: JsonFile, config: JsonFile | undefined) {
     this.#path = file.path;
     const json = file.content;
+    const kind = typeOf(json['model']);
+    if (!KINDS.has(kind)) throw modelError('model_unsupported', this.#path, `has a tokenizer of the kind ${JSON.stringify(kind)}; expected WordPiece, Unigram or BPE`);
     const added = listOf(json['added_tokens']);
     this.#specialIds = new Map(added.map(({ content, id }) => [String(content), Number(id)]));
     // A token that is not special is part of the language, a special one is not: see above.
@@ -58,7 +62,7 @@ export class TextTokenizer {
     } catch (cause) {
       throw modelError('model_malformed', this.#path, `is no tokenizer that can be read (${(cause as Error).message})`, cause);
     }
-    this.#isBert = typeOf(json['normalizer']) === 'BertNormalizer' && typeOf(json['pre_tokenizer']) === 'BertPreTokenizer' && typeOf(json['model']) === 'WordPiece' && ordinary.length === 0;
+    this.#isBert = typeOf(json['normalizer']) === 'BertNormalizer' && typeOf(json['pre_tokenizer']) === 'BertPreTokenizer' && kind === 'WordPiece' && ordinary.length === 0;
     this.vocabularySize = this.#sizeOf(json['model'], added);
     const frame = this.#frameOf(null);
     if (frame === undefined) throw modelError('model_malformed', this.#path, 'has a post_processor without a place for the text');

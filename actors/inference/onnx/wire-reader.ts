@@ -65,6 +65,13 @@ export class WireReader {
     }
   }
 
+  /** The first byte of the file; `undefined` when it is empty. */
+  firstByte(): number | undefined {
+    if (this.sizeBytes === 0) return undefined;
+    const at = this.#take(0, 1);
+    return this.#window[at];
+  }
+
   /** The bytes of a field as text. @throws SpillwayError `model_malformed` for more bytes than `bytesMax` */
   text({ start, end }: WireField, bytesMax: number, what: string): string {
     if (end - start > bytesMax) throw modelError('model_malformed', this.path, `has ${end - start} bytes as ${what}; at most ${bytesMax} are taken`);

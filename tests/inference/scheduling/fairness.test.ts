@@ -168,7 +168,9 @@ describe('for a backend that computes texts together', () => {
     abort.abort();
     const kept = scheduler.embed({ texts: ['kept'] });
     await simulation.settle();
-    for (const unit of worker.units) unit.answer();
+    for (const unit of worker.units.slice()) unit.answer();
+    await simulation.settle();
+    worker.units.at(-1)!.answer();
     await kept;
     expect(worker.units.slice(2).map(({ texts }) => texts)).toEqual([['kept']]);
   });
