@@ -6,6 +6,7 @@
  *   onnx, int8    texts/s with ONNX: onnxruntime-node, transformers.js
  *   lengths       what routes and fusion by length are worth on a mix
  *   repeats       what de-duplication is worth
+ *   isolation     what a sandboxed process for each actor costs
  *   urgent        one text that somebody waits for, under full load
  *   loop          the application's event-loop delay, under full load
  *   swap          a hundred hot swaps, under load
@@ -29,6 +30,7 @@ const SECTIONS: Readonly<Record<string, Section>> = {
   int8: async (options) => (await import('./inference/sections/throughput.ts')).throughput('int8', options),
   lengths: async (options) => (await import('./inference/sections/shortcuts.ts')).lengths(options),
   repeats: async (options) => (await import('./inference/sections/shortcuts.ts')).repeats(options),
+  isolation: async (options) => (await import('./inference/sections/isolation.ts')).isolation(options),
   urgent: async (options) => (await import('./inference/sections/urgent.ts')).urgent(options),
   loop: async (options) => (await import('./inference/sections/loop.ts')).loop(options),
   swap: async (options) => (await import('./inference/sections/swap.ts')).swap(options),

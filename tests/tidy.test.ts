@@ -56,6 +56,7 @@ const EXAMPLES: readonly [rule: Rule, path: string, bad: string, good: string][]
   [importDirection, 'kernel/a.ts', `const { x } = await import('../actors/index.ts');`, `const { x } = await import('./b.ts');`],
   [importDirection, 'actors/storage/a.ts', `export { x } from '../../bench/run.ts';`, `export { x } from '../../kernel/index.ts';`],
   [importDirection, 'bench/a.ts', `import { x } from '../tests/a.ts';`, `import { x } from '../actors/inference/backend.ts';`],
+  [importDirection, 'tests/a.ts', `import { x } from '../bench/run.ts';`, `import { x } from '../bench/models/minilm.ts';`],
   [importDirection, 'kernel/a.ts', `import { x } from '../stray.ts';`, `// from '../supervisors/index.ts'`],
   [doors, 'supervisors/a.ts', `import { x } from '../kernel/clock.ts';`, `import { x } from '../kernel/index.ts';`],
   [doors, 'kernel/a.ts', `import { x } from '../rings/index.ts';`, `import { x } from 'atomics-ring-buffer';`],

@@ -11,6 +11,7 @@ const TRIAL_SECONDS = 0.25;
 async function open(entrant: Entrant): Promise<Variants> {
   switch (entrant.way) {
     case 'Spillway':
+    case 'Spillway, isolated':
       return (await import('./ways/spillway.ts')).spillway(entrant);
     case 'Spillway, unrouted':
       return (await import('./ways/spillway.ts')).spillwayUnrouted(entrant);

@@ -4,6 +4,7 @@
 export const WAYS = [
   'Spillway',
   'Spillway, unrouted',
+  'Spillway, isolated',
   'C++ loop on libllama',
   'llama-server over HTTP',
   'node-llama-cpp, a context per core',

@@ -8,6 +8,7 @@ import { defineActor, defineProtocol, siblingModule } from '../../../kernel/inde
 import type { System } from '../../../supervisors/index.ts';
 import { chooseModel, type CheckedModel } from '../model-choice.ts';
 import { estimateMemory } from '../models/memory-estimate.ts';
+import { marksOf, modelFiles } from '../models/model-files.ts';
 
 const inspectorProtocol = defineProtocol('model-inspector', {
   inspect: {

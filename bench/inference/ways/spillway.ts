@@ -1,4 +1,7 @@
-/** Spillway on all cores, as an application calls it; or with its choices by length switched off (unrouted-actor.ts). */
+/**
+ * Spillway on all cores, as an application calls it: on threads, or with the model isolated in processes; or with its choices by
+ * length switched off (unrouted-actor.ts).
+ */
 import { createEmbedder } from '../../../actors/index.ts';
 import { inferenceProtocol, type InferenceSpec } from '../../../actors/inference/index.ts';
 import { orderedWindow } from '../../../actors/inference/ordered-window.ts';
@@ -13,9 +16,9 @@ const PIECE_TEXTS = 32;
 const WINDOW = { pieces: 16, units: 4 * 1024 * 1024, sizeOf: () => 0 };
 const DEADLINE_MS = 120_000;
 
-export async function spillway({ model: { path }, cores }: Entrant): Promise<Variants> {
+export async function spillway({ way, model: { path }, cores }: Entrant): Promise<Variants> {
   const system = await createSystem();
-  const embedder = await createEmbedder(system, { model: path, actors: cores });
+  const embedder = await createEmbedder(system, { model: path, actors: cores, isolate: way === 'Spillway, isolated' });
   return onlyVariant({
     embed: (texts) => embedder.embed(texts, { priority: 'bulk' }),
     embedUrgent: (text) => embedder.embed([text], { priority: 'interactive' }),

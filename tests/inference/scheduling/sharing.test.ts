@@ -146,6 +146,7 @@ describe('the cache', () => {
     const simulation = new Simulation();
     const worker = new HeldWorker();
     const scheduler = simulation.scheduler([worker]);
+    const startMs = simulation.nowMs;
     const first = scheduler.embed({ texts: ['a'] });
     await simulation.settle();
     worker.units[0]!.answer();
@@ -153,6 +154,7 @@ describe('the cache', () => {
     const [results] = await Promise.all([scheduler.embed({ texts: Array.from({ length: 5_000 }, () => 'a') }), simulation.finish()]);
     expect(results).toHaveLength(5_000);
     expect(worker.units).toHaveLength(1);
+    expect(simulation.nowMs).toBe(startMs);
   });
 
   it('keeps no text without a vector', async () => {
