@@ -7,9 +7,8 @@
  * the one that has just finished, still on its core; with more, calls wander over the threads, and the
  * system, which remembers where each thread ran last, puts two on one core for a while.
  */
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
-import { miniLmModel } from './models/minilm.ts';
+import { Contestant } from './inference/contestant.ts';
+import { gguf } from './inference/sections/section.ts';
 import { median, table } from './statistics.ts';
 
 export interface PoolResult {
@@ -20,12 +19,25 @@ export interface PoolResult {
 const ACTORS = 2;
 const SIZES = [ACTORS, 4, 8];
 const TOKENS = 64;
+const ROUNDS = 5;
+const SECONDS = 4;
 
-export async function run({ rounds = 3, texts = 800, print = () => {} }: { rounds?: number; texts?: number; print?: (line: string) => void } = {}): Promise<PoolResult[]> {
-  const model = miniLmModel();
+export async function run({ rounds = ROUNDS, seconds = SECONDS, print = () => {} }: { rounds?: number | undefined; seconds?: number | undefined; print?: (line: string) => void } = {}): Promise<PoolResult[]> {
+  const model = gguf('Q8_0');
+  const workload = { length: TOKENS };
   const rates = new Map(SIZES.map((threads) => [threads, [] as number[]]));
-  for (let round = 0; round < rounds; round++) {
-    for (const threads of SIZES) rates.get(threads)!.push(texts / (await seconds(threads, model, texts)));
+  const contestants = new Map<number, Contestant>();
+  try {
+    for (const threads of SIZES) contestants.set(threads, await Contestant.start({ way: 'Spillway', model, cores: ACTORS, poolThreads: threads }));
+    for (const contestant of contestants.values()) await contestant.ask('prepare', { workload });
+    for (let round = 0; round < rounds; round++) {
+      for (const [threads, contestant] of contestants) {
+        const rate = await contestant.ask('measure', { workload, seconds });
+        rates.get(threads)!.push(rate.texts / rate.seconds);
+      }
+    }
+  } finally {
+    for (const contestant of contestants.values()) await contestant.close();
   }
   const results = SIZES.map((threads) => ({ threads, textsPerSecond: median(rates.get(threads)!) }));
   for (const line of table([
@@ -33,13 +45,4 @@ export async function run({ rounds = 3, texts = 800, print = () => {} }: { round
     ...results.map(({ threads, textsPerSecond }) => [`pool of ${threads}`, textsPerSecond.toFixed(1)]),
   ])) print(line);
   return results;
-}
-
-async function seconds(threads: number, model: string, texts: number): Promise<number> {
-  const { stdout } = await promisify(execFile)(
-    process.execPath,
-    ['--conditions=spillway-src', new URL('./embed-way.ts', import.meta.url).pathname, `spillway-${ACTORS}`, model, String(TOKENS), String(texts)],
-    { env: { ...process.env, UV_THREADPOOL_SIZE: String(threads) } },
-  );
-  return (JSON.parse(stdout.trim().split('\n').at(-1)!) as { seconds: number }).seconds;
 }

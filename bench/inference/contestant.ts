@@ -94,8 +94,9 @@ export class Contestant {
  * Spillway's command line gives libuv's pool one thread for each actor, and whoever tunes by hand may do the
  * same; who calls a library as its documentation shows has what Node gives him.
  */
-function poolFor({ way, cores }: Entrant): NodeJS.ProcessEnv {
+function poolFor({ way, cores, poolThreads }: Entrant): NodeJS.ProcessEnv {
   const { UV_THREADPOOL_SIZE: _, ...env } = process.env;
   const isSized = way.startsWith('Spillway') || way === 'node-llama-cpp, a context per core';
-  return isSized ? { ...env, UV_THREADPOOL_SIZE: String(cores) } : env;
+  const size = poolThreads ?? (isSized ? cores : undefined);
+  return size === undefined ? env : { ...env, UV_THREADPOOL_SIZE: String(size) };
 }

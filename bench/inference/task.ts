@@ -30,6 +30,8 @@ export interface Entrant {
   readonly model: BenchModel;
   /** Threads that compute, for the ways that can choose. */
   readonly cores: number;
+  /** Threads of libuv's pool, in place of what suits the way. */
+  readonly poolThreads?: number;
 }
 
 /** Texts of so many tokens each, special ones included; `mixed` is log-uniform from 8 to 256. */

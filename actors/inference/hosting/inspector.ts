@@ -26,7 +26,8 @@ export const modelInspector = defineActor<typeof inspectorProtocol.spec, undefin
     handlers: {
       async inspect({ source, checked, cacheDir, purpose, actors, tokensMax }) {
         const model = (checked as CheckedModel | undefined) ?? (await chooseModel(source, { purpose, ...(cacheDir === undefined ? {} : { cacheDir }) }));
-        const { totalBytes } = estimateGgufMemory(model.path, { actors, purpose, ...(tokensMax === undefined ? {} : { tokensMax }) });
+        const sizeBytes = marksOf(modelFiles(model.path)).reduce((sum, file) => sum + file.sizeBytes, 0);
+        const { totalBytes } = estimateMemory({ ...model, sizeBytes }, { actors, purpose, ...(tokensMax === undefined ? {} : { tokensMax }) });
         return { checked: { ...model }, memoryBytes: totalBytes };
       },
     },

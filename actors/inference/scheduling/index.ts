@@ -1,10 +1,8 @@
 export { actorWorker } from './actor-worker.ts';
 export { PRIORITIES } from './embed-request.ts';
-export type { EmbedReply, EmbedRequest, EmbedWorker, EmbeddedText, Priority, ScheduledModel, UnitOptions } from './embed-request.ts';
+export type { EmbedReply, EmbedWorker, EmbeddedText, Priority, ScheduledModel, UnitOptions } from './embed-request.ts';
 export { BATCH_UNITS_MAX, TEXT_UNITS_MAX, batchTextsMax } from './message-limits.ts';
-export type { ClassLimits, SchedulerLimits } from './scheduler-limits.ts';
-export type { ClassStats, SchedulerStats } from './scheduler-stats.ts';
+export type { SchedulerLimits } from './scheduler-limits.ts';
 export { EmbedScheduler } from './scheduler.ts';
-export type { RoomRequest, SchedulerOptions } from './scheduler.ts';
+export type { SchedulerOptions } from './scheduler.ts';
 export type { Timers } from './timers.ts';
-export type { CacheStats } from './vector-cache.ts';
