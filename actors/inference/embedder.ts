@@ -5,7 +5,7 @@
  * Texts go to the scheduler of a loaded model in pieces, so that a call of any size holds a bounded number of them
  * there, and its results come back in the order of its texts.
  */
-import { SpillwayError } from '../../kernel/index.ts';
+import { SpillwayError, systemClock } from '../../kernel/index.ts';
 import type { TextSpan } from './backend.ts';
 import { DEADLINE_MS_DEFAULT, checkOptions, refusalReason, type EmbedOptions, type Embedded } from './embed-options.ts';
 import type { BreakerSpec } from './hosting/circuit-breaker.ts';
@@ -14,7 +14,7 @@ import type { ModelSource } from './hosting/model-source.ts';
 import type { ModelSlot, SwapReport } from './hosting/model-slot.ts';
 import { ProviderSession, providersOf, type Provider } from './hosting/provider-session.ts';
 import { orderedWindow } from './ordered-window.ts';
-import type { EmbeddedText } from './scheduling/embed-request.ts';
+import { unembedded, type EmbedRequest, type EmbeddedText } from './scheduling/embed-request.ts';
 import { checkDimensions, formed, type OutputFormat, type VectorOf } from './vector-format.ts';
 
 /** What is put before a text, as the model was trained for. */
@@ -37,6 +37,9 @@ const WINDOW_UNITS = 4 * 1024 * 1024;
 /** Texts in one array; their vectors have to fit into memory at once. */
 const ARRAY_TEXTS_MAX = 131_072;
 const SPANS_MAX = 4_096;
+/** Pauses before a part of a call asks for room again, where it is not told how long. */
+const RETRY_MS = 20;
+const RETRY_MS_MAX = 1_000;
 
 type Slot = ModelSlot<ModelSource>;
 
@@ -195,8 +198,7 @@ export class Embedder {
       async (model, leftMs) => {
         checkDimensions(options.dimensions, model.info.dimensions);
         // Only the beginning of a call is refused when there is too much; what has begun waits for room.
-        if (start > 0) await roomFor(model, texts.length, options);
-        const embedded = await model.scheduler.embed({ ...request, deadlineMs: leftMs });
+        const embedded = start === 0 ? await model.scheduler.embed({ ...request, deadlineMs: leftMs }) : await embedWithRoom(model, request, leftMs);
         return embedded.map((text, index) => embeddedOf(text, start + index, model, options));
       },
       // What no provider can embed is not this one's failure.
@@ -210,12 +212,22 @@ export class Embedder {
   }
 }
 
-/** Also resolves once the call is cancelled: its texts are then told so, each for itself. */
-async function roomFor({ scheduler }: LoadedModel, texts: number, { priority, key, signal }: EmbedOptions): Promise<void> {
-  try {
-    await scheduler.whenRoom({ texts, ...(priority === undefined ? {} : { priority }), ...(key === undefined ? {} : { key }), ...(signal === undefined ? {} : { signal }) });
-  } catch (error) {
-    if (signal?.aborted !== true) throw error;
+/** Waits for room as often as others are faster. What is cancelled meanwhile, and what comes too late, its results say. */
+async function embedWithRoom({ scheduler }: LoadedModel, request: EmbedRequest, deadlineMs: number): Promise<EmbeddedText[]> {
+  const { texts, priority, key, signal } = request;
+  const endMs = systemClock.monotonicMs() + deadlineMs;
+  const wanted = { texts: texts.length, ...(priority === undefined ? {} : { priority }), ...(key === undefined ? {} : { key }), ...(signal === undefined ? {} : { signal }) };
+  for (;;) {
+    const leftMs = endMs - systemClock.monotonicMs();
+    try {
+      if (leftMs > 0) await scheduler.whenRoom(wanted);
+      return await scheduler.embed({ ...request, deadlineMs: Math.max(1, endMs - systemClock.monotonicMs()) });
+    } catch (error) {
+      if (!(error instanceof SpillwayError) || (error.code !== 'embed_overloaded' && signal?.aborted !== true) || leftMs <= 0) throw error;
+      const { retryAfterMs = RETRY_MS } = error.details as { retryAfterMs?: number };
+      if (signal?.aborted === true) return texts.map(() => unembedded('cancelled'));
+      await new Promise((resolve) => setTimeout(resolve, Math.min(retryAfterMs, RETRY_MS_MAX, leftMs)));
+    }
   }
 }
 
