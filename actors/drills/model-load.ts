@@ -37,8 +37,8 @@ export class ModelLoad {
   constructor(embed: EmbedTexts, random: Random) {
     this.#embed = embed;
     this.#random = random;
-    // From one word to texts that keep the model busy for a while.
-    this.#texts = Array.from({ length: TEXTS }, (_, number) => Array.from({ length: 1 + number * number }, (__, word) => WORDS[(number * 5 + word * 7) % WORDS.length]).join(' '));
+    // From one word to a paragraph.
+    this.#texts = Array.from({ length: TEXTS }, (_, number) => Array.from({ length: 1 + 3 * number }, (__, word) => WORDS[(number * 5 + word * 7) % WORDS.length]).join(' '));
   }
 
   get acknowledged(): number {

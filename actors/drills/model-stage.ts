@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { SpillwayError, siblingModule, systemClock, type ActorRef } from '../../kernel/index.ts';
-import { EMPTY_TALLY, createSystem, drillCheck, type ChildSpec, type CrashReport, type DrillCheck, type DrillRecord, type DrillRun, type System } from '../../supervisors/index.ts';
+import { EMPTY_TALLY, createSystem, drillCheck, type ChildSpec, type CrashReport, type DrillRecord, type DrillRun, type System } from '../../supervisors/index.ts';
 import { EmbedScheduler, chooseModel, inferenceSpec, type CheckedModel } from '../inference/index.ts';
 import { ModelLoad } from './model-load.ts';
 import { modelSubjectProtocol, type ModelFailure, type ModelSubjectArgs, type ModelSubjectSpec } from './model-subject.ts';
@@ -93,7 +93,7 @@ export class ModelStage {
     await load.learn();
     load.start();
     await this.#answers(STEADY);
-    const timeline = this.#run.withFault ? await this.#recovery(fault) : {};
+    const timeline: DrillRecord['timeline'] = this.#run.withFault ? await this.#recovery(fault) : {};
     await this.#answers(STEADY);
     await load.stop();
     const isAsBefore = await load.isAsBefore();
@@ -116,7 +116,7 @@ export class ModelStage {
   }
 
   /** @returns what happened when, from the fault on */
-  async #recovery(fault: ModelFault): Promise<Required<Pick<DrillRecord['timeline'], 'detectedMs' | 'restartedMs' | 'readyMs'>>> {
+  async #recovery(fault: ModelFault): Promise<DrillRecord['timeline']> {
     const thread = this.system.thread(SUBJECT);
     const before = { incarnation: thread.incarnation, restarts: thread.restarts };
     const faultMs = systemClock.monotonicMs();
@@ -132,7 +132,7 @@ export class ModelStage {
   }
 
   /** Of how the process ended, as its supervisor tells it. */
-  async #endCheck({ code, message }: ModelFault): Promise<DrillCheck> {
+  async #endCheck({ code, message }: ModelFault): Promise<DrillRecord['checks'][number]> {
     const report: CrashReport | undefined = (await this.system.crashReports()).findLast(({ child }) => child === SUBJECT);
     return drillCheck('its end is told by its name', report?.code === code && message.test(report.message), report === undefined ? 'nothing was told' : `${report.code}: ${report.message}`);
   }

@@ -3,7 +3,6 @@
  * can be told to do to itself what a bad model does. The fault is the native library's or the system's own, never a
  * signal that stands for one.
  */
-import { LlamaLogLevel, getLlama } from 'node-llama-cpp';
 import { defineActor, defineProtocol } from '../../kernel/index.ts';
 import { inferenceProtocol, isolatedInference, type InferenceArgs } from '../inference/index.ts';
 
@@ -47,6 +46,8 @@ function takeMemory(taken: Buffer[]): void {
 }
 
 async function failAssertion(modelPath: string): Promise<void> {
+  // Loaded by the backend before, under the conditions of an isolated actor.
+  const { LlamaLogLevel, getLlama } = await import('node-llama-cpp');
   const llama = await getLlama({ gpu: false, build: 'never', skipDownload: true, progressLogs: false, maxThreads: 1, logLevel: LlamaLogLevel.disabled });
   await llama.loadModel({ modelPath, gpuLayers: 0 });
 }
