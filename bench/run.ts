@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- <name> [--json]`: runs one bench with its peers in the same run. The kernel's takes
- * `--seconds`, `--rounds` and `--rows` too, to look longer or at less.
+ * `npm run bench -- <name> [--json]`: runs one bench with its peers in the same run. Those of the kernel and
+ * of inference take `--seconds`, `--rounds` and `--rows` too, to look longer or at less.
  *
  * Prints the machine, the versions and the commit first, since a figure means nothing without them;
  * figures are to be read as ratios between rows of one table.
@@ -30,11 +30,20 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   },
   restarts: { about: 'the time from a fault to the next message, in every place, against Erlang, piscina and a bare Worker', run: async (print, options) => (await import('./restarts.ts')).run({ rounds: options.rounds, print }) },
   embed: { about: 'embedding with 1 and 2 actors against node-llama-cpp', run: async (print) => (await import('./embed.ts')).run({ print }) },
+  inference: {
+    about: 'embedding with both backends against their libraries, a C++ loop and a server; urgency, repeats, swaps',
+    run: async (print, { seconds, rounds, rows }) => (await import('./inference.ts')).run({ seconds, rounds, rows, print }),
+  },
+  generation: {
+    about: "generating with 1, 2 and 4 sequences against node-llama-cpp's LlamaCompletion",
+    run: async (print, { rounds }) => (await import('./generation.ts')).run({ ...(rounds === undefined ? {} : { rounds }), print }),
+  },
   responsiveness: { about: "the application's event-loop delay while it embeds", run: async (print) => (await import('./responsiveness.ts')).run({ print }) },
   incremental: { about: 'a folder embedded again: unchanged, one file edited, one deleted', run: async (print) => (await import('./incremental.ts')).run({ print }) },
   memory: { about: 'peak memory of a folder and of one ten times larger', run: async (print) => (await import('./memory.ts')).run({ print }) },
   'known-item': { about: 'known-item search with the built-in model', run: async (print) => (await import('./known-item.ts')).run({ print }) },
   pool: { about: "the size of libuv's pool under two inference actors", run: async (print) => (await import('./pool.ts')).run({ print }) },
+  'llama-ways': { about: "rejected: node-llama-cpp's own way to a vector, and tokenizing ahead", run: async (print) => (await import('./alternatives/llama-ways.ts')).run({ print }) },
   'wasm-rings': { about: 'rejected: the ring in WebAssembly', run: async (print) => (await import('./alternatives/wasm-rings.ts')).run({ print }) },
   'ring-steps': { about: 'rejected: atomics from WebAssembly, other headers, other copies', run: async (print) => (await import('./alternatives/ring-steps.ts')).run({ print }) },
   'vector-layout': { about: 'rejected: vec0 against plain vectors', run: async (print) => (await import('./alternatives/vector-layout.ts')).run({ print }) },

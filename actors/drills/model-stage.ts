@@ -2,13 +2,13 @@
  * The system in which a model is broken while it is used: its own, with one isolated model, the scheduler in front of
  * it and a load that goes on. What the drills have in common is here; what is broken is the drill's.
  */
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { SpillwayError, siblingModule, systemClock, type ActorRef } from '../../kernel/index.ts';
 import { EMPTY_TALLY, createSystem, drillCheck, type ChildSpec, type CrashReport, type DrillRecord, type DrillRun, type System } from '../../supervisors/index.ts';
-import { EmbedScheduler, chooseModel, inferenceSpec, type CheckedModel } from '../inference/index.ts';
+import { BUILT_IN_NAME, EmbedScheduler, chooseModel, inferenceSpec, type CheckedModel } from '../inference/index.ts';
 import { ModelLoad } from './model-load.ts';
 import { modelSubjectProtocol, type ModelFailure, type ModelSubjectArgs, type ModelSubjectSpec } from './model-subject.ts';
 
@@ -160,9 +160,7 @@ interface ModelFiles {
 
 /** The built-in model, once to be mapped, once to take its place, and once with a count of layers that llama.cpp asserts not to be. */
 async function modelFiles(folder: string): Promise<ModelFiles> {
-  const cacheDir = join(folder, 'cache');
-  mkdirSync(cacheDir);
-  const original = await chooseModel(undefined, { cacheDir });
+  const original = await chooseModel(BUILT_IN_NAME);
   const at = (name: string): string => join(folder, name);
   const [path, sparePath, badModelPath] = [at('model.gguf'), at('spare.gguf'), at('bad.gguf')];
   copyFileSync(original.path, path);

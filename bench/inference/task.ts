@@ -45,9 +45,9 @@ export interface Workload {
 
 /** What a process is asked, one at a time, and what it answers. */
 export interface Tasks {
-  /** Tries the way's variants on this workload and keeps the fastest for it; also its warm-up. */
+  /** Tries the way's variants on this workload and keeps the fastest for it, and one nearly as fast; also its warm-up. */
   readonly prepare: { readonly request: { readonly workload: Workload }; readonly report: Choice };
-  /** About so many seconds of work, at the pace of before. */
+  /** About so many seconds of work, at the pace that was found when it was prepared. */
   readonly measure: { readonly request: { readonly workload: Workload; readonly seconds: number }; readonly report: Rate };
   /** The vectors of these texts by every variant, of length 1. */
   readonly vectors: { readonly request: { readonly texts: readonly string[] }; readonly report: readonly Vectors[] };

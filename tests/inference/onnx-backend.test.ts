@@ -72,7 +72,7 @@ async function using<T>(options: OnnxBackendOptions, use: (backend: SpanBackend)
 
 describe('exactness', () => {
   it('equals onnxruntime one by one when texts are sorted and fused, from 3 tokens to the longest', async () => {
-    expect(backend.capabilities).toMatchObject({ fusedTextsMax: 32, fusedTokensMax: 384 });
+    expect(backend.capabilities).toMatchObject({ fusedTextsMax: 32, fusedTokensMax: 512 });
     const texts = LENGTHS.map((length, i) => tinyOnnxText(length, i));
     const { vectors, outcomes } = await backend.embed(texts, UNBOUNDED);
     expect(outcomes).toEqual(LENGTHS.map((tokens) => ({ status: 'ok', tokens, truncated: false })));
@@ -158,7 +158,7 @@ describe('a batch', () => {
     let now = 0;
     await using({ nowMs: () => now }, async (timed) => {
       const texts = Array.from({ length: 8 }, (_, i) => tinyOnnxText(120, i));
-      // Each text is asked for twice; the time is up after the third of the first call.
+      // Each text is asked for twice; the time is up after the third of the first call, which has four.
       let asked = 0;
       const { outcomes } = await timed.embed(texts, { cancelled: () => { if (++asked > 8 + 2) now = 10; return false; }, deadlineMs: 10 });
       expect(outcomes.filter(({ status }) => status === 'ok')).toHaveLength(3);

@@ -17,8 +17,9 @@ function calls(lengths: readonly number[], limits: FusionLimits = FUSION): numbe
 describe('the plan of calls', () => {
   it.each<[string, readonly number[], readonly number[]]>([
     ['fuses short texts up to the limit of texts', Array<number>(70).fill(5), [32, 32, 6]],
-    ['fuses texts up to the limit of tokens', Array<number>(14).fill(64), [6, 6, 2]],
-    ['leaves a text alone that is longer than the limit', [400, 500], [1, 1]],
+    ['fuses texts up to the limit of tokens', Array<number>(18).fill(64), [8, 8, 2]],
+    ['leaves a text alone that is longer than the limit', [600, 700], [1, 1]],
+    ['leaves long texts alone, though two would be within the limits', [200, 200, 200], [1, 1, 1]],
     ['does not pad a text more than a call costs', [8, 40, 100], [1, 1, 1]],
     ['lets a text join that is a little longer', [20, 21, 22, 24], [4]],
     ['counts the padding of all that are in the call already', [10, 10, 10, 10, 10, 12], [5, 1]],

@@ -77,6 +77,11 @@ export class Changes {
     this.tally[end] = (this.tally[end] ?? 0) + 1;
   }
 
+  /** Every model once: each is then known not to need the quarantine, and has had what it needs compiled. */
+  async tour(hosted: Hosted): Promise<void> {
+    for (const model of this.#spec.models) await this.#tried(`the first load of ${hosted.name}`, () => this.#swap(hosted, model));
+  }
+
   /** A fresh load of the first model under this name, so that moments at which all names had it can be compared. */
   async renew(hosted: Hosted): Promise<void> {
     await this.#tried(`a fresh load of ${hosted.name}`, () => this.#swap(hosted, this.#spec.models[0]!));

@@ -28,7 +28,7 @@ export interface SoakTexts {
 }
 
 /** Of the models of tests/inference/tiny-bert.ts, special tokens included. */
-export const TOKENS_MAX = 511;
+const TOKENS_MAX = 511;
 const TOKENS_MIN = 3;
 const SPECIAL_TOKENS = 2;
 const VOCABULARY = 200;

@@ -7,7 +7,7 @@ import type { InferenceSoakReport } from './inference.ts';
 /** `SOAK_SECONDS` says otherwise. */
 const seconds = Number(process.env['SOAK_SECONDS'] ?? 25);
 /** A change of models, a quiet moment, the start and the end may take their time on a machine that has much else to do. */
-const LIMIT_MS = seconds * 2_000 + 240_000;
+const LIMIT_MS = seconds * 2_000 + 300_000;
 
 const runFile = fileURLToPath(new URL('./run.ts', import.meta.url));
 
@@ -29,8 +29,8 @@ describe('a host of models under mixed load', () => {
       const report = JSON.parse(stdout) as InferenceSoakReport;
       expect(report.violations, `with seed ${report.seed}`).toEqual([]);
       expect(report.compared).toBeGreaterThan(0);
-      expect(report.loadsMs.length).toBeGreaterThan(1);
-      expect(report.quietMoments).toBeGreaterThan(1);
+      expect(report.loadsMs.length).toBeGreaterThan(3);
+      expect(report.quietMoments).toBeGreaterThan(3);
       expect(exitCode).toBe(0);
     },
     LIMIT_MS + 10_000,

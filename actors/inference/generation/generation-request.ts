@@ -43,7 +43,7 @@ const UINT32_MAX = 2 ** 32 - 1;
 const STOPS_MAX = 16;
 const STOP_UNITS_MAX = 256;
 /** UTF-16 units of a prompt: up to two bytes each, half of what a data lane takes. */
-export const PROMPT_UNITS_MAX = 240_000;
+const PROMPT_UNITS_MAX = 240_000;
 
 /**
  * @param randomSeed a whole number below 2^32 for a request that has none

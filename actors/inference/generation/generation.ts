@@ -50,7 +50,7 @@ export interface GenerationHost {
   randomSeed(): number;
 }
 
-export const DEADLINE_MS_DEFAULT = 600_000;
+const DEADLINE_MS_DEFAULT = 600_000;
 /** The longest deadline: as long as a timer is worth. */
 const DEADLINE_MS_MAX = 30 * 24 * 3_600_000;
 /** Beyond the deadline the generator has this long to say how it ended, because a native call is not interrupted. */

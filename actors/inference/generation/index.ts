@@ -1,12 +1,6 @@
-export { GENERATION_COUNTERS, generation } from './actor.ts';
-export type { GenerationArgs } from './actor.ts';
 export { Generation } from './generation.ts';
 export type { GenerateOptions, GenerationPiece, GenerationResult } from './generation.ts';
 export { MAX_TOKENS_DEFAULT, checkRequest } from './generation-request.ts';
 export type { SamplingOptions } from './generation-request.ts';
 export { TextGenerator, createGenerator } from './generator.ts';
 export type { GeneratorModel, GeneratorOptions } from './generator.ts';
-export { FINISH_REASONS, generationProtocol } from './messages.ts';
-export type { FinishReason, GenerationItem, GenerationSpec } from './messages.ts';
-export { generationSpec } from './spec.ts';
-export type { GenerationSpecOptions } from './spec.ts';

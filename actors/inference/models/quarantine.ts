@@ -150,7 +150,7 @@ function endOf(system: System, id: string, subject: Addressed): TrialEnd {
   const { promise: ended, resolve } = Promise.withResolvers<void>();
   const watching = system.watch(subject, () => resolve());
   return {
-    ignore: () => void watching.cancel(),
+    ignore: () => watching.cancel(),
     async reason() {
       const late = setTimeout(resolve, END_MS);
       await ended;

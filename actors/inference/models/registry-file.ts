@@ -55,7 +55,7 @@ export interface RegistryState {
   readonly defaults: { readonly [P in Purpose]?: readonly DefaultModel[] };
 }
 
-export const REGISTRY_VERSION = 1;
+const REGISTRY_VERSION = 1;
 
 const text = { type: 'string' } as const;
 const number = { type: 'float64' } as const;

@@ -9,6 +9,8 @@
 
 /** What a native call costs by itself, in tokens that could be computed meanwhile. */
 const CALL_COST_TOKENS = 8;
+/** Longer texts are as fast alone, and two of them slower together where the other cores want the caches too. */
+const FUSED_TEXT_TOKENS_MAX = 160;
 
 export interface FusionLimits {
   readonly textsMax: number;
@@ -17,7 +19,7 @@ export interface FusionLimits {
 }
 
 /** Measured for models of MiniLM's size, fp32 and int8: see `npm run bench -- inference`. */
-export const FUSION: FusionLimits = { textsMax: 32, tokensMax: 384 };
+export const FUSION: FusionLimits = { textsMax: 32, tokensMax: 512 };
 
 /** For models that must not, or need not, compute texts together. */
 export const ONE_BY_ONE: FusionLimits = { textsMax: 1, tokensMax: 1 };
@@ -33,7 +35,7 @@ export function callEnd(lengths: readonly number[], start: number, { textsMax, t
   for (; end < lengths.length && end - start < textsMax; end++) {
     const length = lengths[end]!;
     const count = end - start;
-    if ((count + 1) * length > tokensMax || (length - lengths[end - 1]!) * count > CALL_COST_TOKENS) break;
+    if (length > FUSED_TEXT_TOKENS_MAX || (count + 1) * length > tokensMax || (length - lengths[end - 1]!) * count > CALL_COST_TOKENS) break;
   }
   return end;
 }

@@ -6,7 +6,8 @@
  *   (turn-queue.ts), and there is nothing to overlap it with: what is done around it must be short.
  * - Unlike llama.cpp, onnxruntime computes several short texts faster together than one by one (batch-plan.ts).
  * - Models with integers inside choose their scale over all texts of a call, so a text's vector depends, a little, on
- *   its neighbours. Whether it stays the same vector is tried when the model is loaded.
+ *   its neighbours. A model that fails a trial of this with a few short texts when it is loaded computes texts one by
+ *   one; one that passes may still come out a little below the trial's bound with other texts. `fuse: false` rules it out.
  * - Tokenizing took a twentieth of a short text's time with the library alone (text-tokenizer.ts).
  */
 import { SpillwayError } from '../../../kernel/index.ts';
