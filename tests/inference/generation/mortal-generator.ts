@@ -1,7 +1,7 @@
 /** A generator that ends in the middle of a text when its prompt says so. */
 import type { GenerationArgs } from '../../../actors/inference/generation/actor.ts';
-import { generation } from '../../../actors/inference/generation/index.ts';
-import type { GenerationItem } from '../../../actors/inference/generation/index.ts';
+import { generation } from '../../../actors/inference/generation/actor.ts';
+import type { GenerationItem } from '../../../actors/inference/generation/messages.ts';
 
 /** Items before its end. */
 const ITEMS = 4;
