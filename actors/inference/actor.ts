@@ -47,7 +47,7 @@ export const inference = defineActor<InferenceSpec, InferenceArgs>({
       };
       if (purpose === 'rank' && provider.loadRanking === undefined) throw incapable(checked.name, 'rank');
       const loaded = await (purpose === 'rank' ? provider.loadRanking!(checked.path, backendOptions) : provider.load(checked.path, backendOptions));
-      lowerComputePriority();
+      lowerComputePriority(checked.backend === 'onnx' ? 'caller' : 'pool');
       return loaded;
     };
     if (load === 'start') await backend();

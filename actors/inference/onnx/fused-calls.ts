@@ -7,7 +7,7 @@
  * whoever sends urgent texts has said what matters more.
  */
 import type { EmbedControl, TextOutcome, TextStatus } from '../backend.ts';
-import { untouched, unwanted } from '../llama/text-admission.ts';
+import { untouched, unwanted } from '../text-admission.ts';
 import { ONE_BY_ONE, callEnd, type FusionLimits } from './batch-plan.ts';
 import type { NativeOutput, NativeSession, TokenRow } from './native-session.ts';
 import { TurnQueue, type HandOver } from './turn-queue.ts';

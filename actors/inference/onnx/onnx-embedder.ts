@@ -4,7 +4,7 @@ import {
   TEXT_BYTES_MAX_DEFAULT, type BackendCapabilities, type BackendOptions, type EmbedControl, type EmbedResult, type LoadedModel, type Pooling,
   type SpanBackend, type TextOutcome, type TextSpan, type TruncatePolicy,
 } from '../backend.ts';
-import { refusedUnread, truncated, untouched } from '../llama/text-admission.ts';
+import { refusedUnread, truncated, untouched } from '../text-admission.ts';
 import type { FusionLimits } from './batch-plan.ts';
 import { FusedCalls, type PreparedRow } from './fused-calls.ts';
 import type { NativeOutput, NativeSession } from './native-session.ts';

@@ -1,6 +1,6 @@
 /** Says how well documents match a query, with a loaded ONNX model that reads both together. */
 import { TEXT_BYTES_MAX_DEFAULT, type BackendCapabilities, type BackendOptions, type EmbedControl, type LoadedModel, type RankResult, type RankingBackend, type TextOutcome, type TruncatePolicy } from '../backend.ts';
-import { refusedUnread, truncated, untouched } from '../llama/text-admission.ts';
+import { refusedUnread, truncated, untouched } from '../text-admission.ts';
 import type { FusionLimits } from './batch-plan.ts';
 import { FusedCalls, type PreparedRow } from './fused-calls.ts';
 import type { NativeSession } from './native-session.ts';

@@ -1,5 +1,5 @@
 /** What is asked of a text before the model sees it: whether it is still wanted, and whether it is one that fits. */
-import type { EmbedControl, TextOutcome, TruncatePolicy } from '../backend.ts';
+import type { EmbedControl, TextOutcome, TruncatePolicy } from './backend.ts';
 
 /** Whether a text that has not begun shall not begin. */
 export function unwanted(control: EmbedControl, index: number, nowMs: number): TextOutcome | undefined {
