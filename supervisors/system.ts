@@ -193,7 +193,10 @@ export class System {
   /** Stops a child of the root for good and forgets it. @returns whether it ended within its `shutdownMs` */
   async terminate(id: string): Promise<boolean> {
     const ended = await this.supervisor().removeChild(id);
-    if (ended) this.#threads.delete(id);
+    if (ended) {
+      // Of a supervisor also those below it.
+      for (const name of this.#threads.keys()) if (name === id || name.startsWith(`${id}/`)) this.#threads.delete(name);
+    }
     return ended;
   }
 

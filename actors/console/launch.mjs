@@ -21,6 +21,8 @@ const isCheckout = existsSync(source);
 // any option is. One thread for each embedder: with more, the pool hands every text to another thread,
 // and the system keeps putting two of them on one core (`npm run bench -- pool`).
 process.env.UV_THREADPOOL_SIZE ||= String(actorsWanted());
+// As actors/inference/onnx/no-telemetry.ts says, which is not loaded yet.
+process.env.ORT_DISABLE_TELEMETRY ??= '1';
 // Every thread loads the same modules; compiled once, they start several times faster. As a variable,
 // because that also reaches the worker threads; in the user's own folder, because it holds code.
 process.env.NODE_COMPILE_CACHE ||= join(cacheFolder(), 'compiled');

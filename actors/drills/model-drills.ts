@@ -26,7 +26,7 @@ function modelDrill({ name, hypothesis, fault }: ModelDrill): Drill {
   };
 }
 
-export const modelKillDrill = modelDrill({
+const modelKillDrill = modelDrill({
   name: 'model-kill',
   hypothesis: 'An isolated model that is killed by kill -9 in the middle of its work is started again.',
   fault: {
@@ -36,7 +36,7 @@ export const modelKillDrill = modelDrill({
   },
 });
 
-export const modelAbortDrill = modelDrill({
+const modelAbortDrill = modelDrill({
   name: 'model-abort',
   hypothesis: 'An assertion of llama.cpp that fails ends the process of the isolated model, and nothing else.',
   fault: {
@@ -46,7 +46,7 @@ export const modelAbortDrill = modelDrill({
   },
 });
 
-export const modelTruncateDrill = modelDrill({
+const modelTruncateDrill = modelDrill({
   name: 'model-truncate',
   hypothesis: 'A model file that is cut short while it is mapped ends the process of the isolated model, which starts again with the file that is put in its place.',
   fault: {
@@ -57,7 +57,7 @@ export const modelTruncateDrill = modelDrill({
   },
 });
 
-export const modelMemoryDrill = modelDrill({
+const modelMemoryDrill = modelDrill({
   name: 'model-oom',
   hypothesis: 'An isolated model that takes more memory than it is granted is ended at its limit and started again; the machine does not run out of it.',
   fault: {

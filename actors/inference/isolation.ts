@@ -11,6 +11,7 @@ import { basename, dirname, join } from 'node:path';
 import { SpillwayError, sandboxLacks, type ProcessSpec } from '../../kernel/index.ts';
 import type { BackoffFlags } from '../../supervisors/index.ts';
 import type { CheckedModel } from './model-choice.ts';
+import { NO_TELEMETRY } from './onnx/no-telemetry.ts';
 
 /** How well a model is kept apart: by the system, or by being a process only. */
 export type IsolationLevel = 'sandboxed' | 'process';
@@ -30,7 +31,7 @@ const RESIDENT_PER_MODEL_BYTE = 3;
 /** What V8 reserves and never uses counts as private memory too. */
 const RESERVED_BYTES = 1_024 * MIB;
 /** node-llama-cpp asks for the home folder while it loads, and a sandbox has no users. */
-const ENVIRONMENT = { HOME: '/tmp' } as const;
+const ENVIRONMENT = { HOME: '/tmp', ...NO_TELEMETRY } as const;
 /** Node's own, those of the native libraries on a large machine, and room. */
 const THREADS = 256;
 /** A part of a split GGUF file, and a graph whose tokenizer and weights lie beside it. */

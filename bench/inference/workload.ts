@@ -8,7 +8,7 @@ import type { TextLength, Workload } from './task.ts';
 const MIXED_MIN = 8;
 const MIXED_MAX = 256;
 /** So many lengths make one block of the mix, evenly over the logarithm, so that every block is the same work. */
-export const MIXED_BLOCK = 64;
+const MIXED_BLOCK = 64;
 /** Odd, so that it visits every place of a block once: neighbours in a block are not of like length. */
 const MIXED_STRIDE = 27;
 /** A repeated text is one of so many before it, at the most. */

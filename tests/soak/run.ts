@@ -30,7 +30,7 @@ const USAGE = `Usage: npm run soak -- [run] [--minutes M] [--seed S] [--json]
 
 Exit code 1 if something leaks, hangs, is lost, is wrong or does not add up. It leaks if not:
   ${THRESHOLDS_IN_WORDS}
-In the first minutes of inference resident memory may double.
+Resident memory of inference may double in runs of less than 5 minutes, and is judged with a fixed MALLOC_TRIM_THRESHOLD_.
 
 Examples:
   npm run soak -- --minutes 5 --seed 7 2>soak.log
@@ -158,8 +158,9 @@ function lineOf({ atMs, resources, works, violations, ...more }: SoakProgress | 
 
 /**
  * glibc maps a large buffer on its own, and gives it back when it is freed, only until one such buffer was freed; from
- * then on it puts them among small ones, where a part of each stays (mallopt(3), dynamic mmap threshold). With many
- * loads of models that looks like a leak for a hundred of them. A threshold that is set by hand stays as it is.
+ * then on it may put them among small ones (mallopt(3), dynamic mmap threshold). Resident memory then grows with each
+ * model that comes and goes, for so long that a leak behind it would not be seen. A threshold that is set stays as it
+ * is, so what this soak says of resident memory holds for a process that sets it too.
  */
 const STEADY_ALLOCATOR = { MALLOC_TRIM_THRESHOLD_: '131072' } as const;
 

@@ -7,6 +7,7 @@ import { availableParallelism } from 'node:os';
 import { SpillwayError } from '../../../kernel/index.ts';
 import type { System } from '../../../supervisors/index.ts';
 import { Embedder, type EmbedderDefaults } from '../embedder.ts';
+import { disableTelemetry } from '../onnx/no-telemetry.ts';
 import { Ranker } from '../ranker.ts';
 import { inspectModel } from './inspector.ts';
 import { LoadedModel, type LoadOptions, type ModelInfo } from './loaded-model.ts';
@@ -52,6 +53,7 @@ export class ModelHost {
     const { actors = 1, memoryBytes = 1 } = options;
     if (!Number.isInteger(actors) || actors < 1) throw new RangeError(`actors must be a whole number above zero; got ${actors}.`);
     if (!(memoryBytes > 0)) throw new RangeError(`memoryBytes must be above zero; got ${memoryBytes}.`);
+    disableTelemetry();
     this.#system = system;
     this.#options = options;
   }

@@ -41,6 +41,8 @@ async function initialize(logger: NativeLogger): Promise<Llama> {
   try {
     return await getLlama({
       gpu: false, build: 'never', skipDownload: true, progressLogs: false, maxThreads: 1,
+      // For these the library would ask the system for its memory, which a sandbox does not tell, and say so on standard error.
+      ramPadding: 0, vramPadding: 0,
       logLevel: logger.level, logger: logger.receive,
     });
   } catch (cause) {
