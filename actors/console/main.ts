@@ -14,7 +14,8 @@ const stdout = write(process.stdout);
 const stderr = write(process.stderr);
 
 /** Codes of errors that are the caller's way of calling, not the world's. */
-const USAGE_CODES: ReadonlySet<string> = new Set(['config_invalid', 'query_empty', 'model_source_invalid', 'drill_unknown', 'drill_invalid', 'dimensions_invalid', 'embed_options_invalid', 'model_name_invalid', 'model_unknown']);
+const PROMPT_CODES = ['prompt_empty', 'prompt_not_unicode', 'prompt_too_long', 'schema_invalid', 'generation_invalid'];
+const USAGE_CODES: ReadonlySet<string> = new Set(['config_invalid', 'query_empty', 'model_source_invalid', 'drill_unknown', 'drill_invalid', 'dimensions_invalid', 'embed_options_invalid', 'model_name_invalid', 'model_unknown', ...PROMPT_CODES]);
 /** A live line moves; lines in a file should be few. */
 const LIVE_MS = 100;
 const PLAIN_MS = 2_000;

@@ -9,6 +9,8 @@ import { EmbedScheduler, actorWorker, type EmbeddedText, type InferenceSpec } fr
 const LOAD_MS = 300_000;
 /** For one text, its waiting included. */
 const TEXT_MS = 600_000;
+/** How often a text is asked for again that its scheduler has given up. */
+const FURTHER_ROUNDS = 6;
 
 export class ActorEmbedder {
   readonly #refs: readonly ActorRef<InferenceSpec>[];
@@ -27,7 +29,16 @@ export class ActorEmbedder {
 
   async embed(texts: readonly string[]): Promise<EmbeddedText[]> {
     this.#scheduler ??= this.#open();
-    return (await this.#scheduler).embed({ texts, priority: 'bulk', deadlineMs: TEXT_MS });
+    const scheduler = await this.#scheduler;
+    const results = await scheduler.embed({ texts, priority: 'bulk', deadlineMs: TEXT_MS });
+    // A file that is left out of an index is worse than a run that takes longer: what failed may have met actors that fail anyway.
+    for (let round = 0; round < FURTHER_ROUNDS; round++) {
+      const failed = results.flatMap(({ status }, index) => (status === 'failed' ? [index] : []));
+      if (failed.length === 0) break;
+      const again = await scheduler.embed({ texts: failed.map((index) => texts[index]!), priority: 'bulk', deadlineMs: TEXT_MS });
+      failed.forEach((index, place) => (results[index] = again[place]!));
+    }
+    return results;
   }
 
   async #open(): Promise<EmbedScheduler> {

@@ -1,5 +1,5 @@
 /**
- * Models of the llama architecture with random weights, for measuring generation.
+ * Models of the llama architecture with random weights, for measuring and testing generation.
  *
  * What they write means nothing, but the time of a token depends on shapes and storage, not on what was learnt.
  * `tiny` takes microseconds a token, so everything around the model shows; `small` is large enough that reading
@@ -41,7 +41,11 @@ const ROWS_PER_CHUNK = 64;
 /** Writes the model unless it is there already, and answers its path. */
 export function tinyLlamaModel({ size = 'tiny', type = 'F32', seed = 1, folder = tmpdir() }: TinyLlamaOptions = {}): string {
   const path = join(folder, `spillway-llama-${size}-${type}-${seed}.gguf`);
-  if (existsSync(path)) return path;
+  return existsSync(path) ? path : writeTinyLlama(path, seed, size, type);
+}
+
+/** Writes the model and answers its path. Models of different seeds write different texts. */
+export function writeTinyLlama(path: string, seed = 1, size: LlamaSize = 'tiny', type: WritableTensorType = 'F32'): string {
   const random = mulberry32(seed);
   writeGguf(path, {
     metadata: llamaMetadata(SHAPES[size], `${size} llama ${type} (random weights)`, FILE_TYPE[type]),

@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { writeTinyLlama } from '../inference/generation/tiny-llama.ts';
+import { writeTinyLlama } from '../../bench/models/tiny-llama.ts';
 import { jsonLines, scratchFolder, spillway, start } from './command-line.ts';
 
 const model = (folder: string): string => writeTinyLlama(join(folder, 'tiny.gguf'));

@@ -7,7 +7,7 @@ import type { EmbedControl, EmbeddingBackend } from '../../actors/inference/back
 import { llamaBackend } from '../../actors/inference/llama/llama-backend.ts';
 import { LlamaContexts } from '../../actors/inference/llama/llama-contexts.ts';
 import { NativeLogger } from '../../actors/inference/llama/native-logger.ts';
-import { writeTinyLlama } from './generation/tiny-llama.ts';
+import { writeTinyLlama } from '../../bench/models/tiny-llama.ts';
 import { cosine, writeTinyUnigram } from './llama-tiny-models.ts';
 import { TINY_SHAPE, tinyText, writeTinyBert } from './tiny-bert.ts';
 

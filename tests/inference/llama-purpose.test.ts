@@ -6,7 +6,7 @@ import type { ModelPurpose } from '../../actors/inference/gguf/architecture.ts';
 import { checkGgufHeader } from '../../actors/inference/gguf/header.ts';
 import { str, strArray, u32 } from '../../actors/inference/gguf/types.ts';
 import { writeGguf } from '../../actors/inference/gguf/writer.ts';
-import { writeTinyLlama } from './generation/tiny-llama.ts';
+import { writeTinyLlama } from '../../bench/models/tiny-llama.ts';
 import { tinyRanker } from './llama-tiny-models.ts';
 import { writeTinyBert } from './tiny-bert.ts';
 

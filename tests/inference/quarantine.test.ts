@@ -9,7 +9,7 @@ import { ensureTrusted, quarantineModel } from '../../actors/inference/models/qu
 import { isTrusted, trust, trustOf } from '../../actors/inference/models/trusted.ts';
 import { writeGguf } from '../../actors/inference/gguf/writer.ts';
 import { tinyOnnx } from '../../bench/models/onnx-minilm.ts';
-import { writeTinyLlama } from './generation/tiny-llama.ts';
+import { writeTinyLlama } from '../../bench/models/tiny-llama.ts';
 import { writeTinyRanker } from './llama-tiny-models.ts';
 import { TINY_SHAPE, tinyBert, writeTinyBert } from './tiny-bert.ts';
 

@@ -4,8 +4,7 @@
  * left early, calls that are cancelled or have hardly any time, floods, options that are wrong.
  *
  * Each answer is checked: one outcome for each text and the one that it must have, each vector that of the model that
- * the outcome names, all of one call of one model. Each call is begun and ended in a book, so that one that never
- * ends is found.
+ * the outcome names, all of one call of one model.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { SpillwayError, type Random } from '../../kernel/index.ts';
@@ -15,6 +14,7 @@ import { PRIORITIES } from '../../actors/inference/scheduling/embed-request.ts';
 import { OUTPUT_FORMATS, type OutputFormat } from '../../actors/inference/vector-format.ts';
 import type { Reference } from './inference-reference.ts';
 import type { SoakText, SoakTexts } from './inference-texts.ts';
+import { Lanes } from './lanes.ts';
 
 /** An embedder, and what may be done to it. */
 export interface LoadTarget {
@@ -54,7 +54,6 @@ const KEYS = ['', 'first', 'second', 'third'] as const;
 const DIMENSIONS_TOO_MANY = 4_096;
 /** At most as many as the smallest model has. */
 const DIMENSIONS = [undefined, undefined, 32, 64] as const;
-const PAUSE_LOOK_MS = 2;
 const CANCELLED: ReadonlySet<string> = new Set(['ask_cancelled', 'embed_cancelled', 'cancelled']);
 const LATE: ReadonlySet<string> = new Set(['deadline', 'ask_deadline']);
 
@@ -79,67 +78,31 @@ export class InferenceLoad {
   readonly refusals: Record<string, number> = {};
   readonly violations: string[] = [];
   readonly #spec: LoadSpec;
-  readonly #open = new Map<number, { readonly what: string; readonly sinceMs: number }>();
-  readonly #lanes: Promise<unknown>;
-  #next = 0;
-  #isPaused = false;
-  #isOver = false;
+  readonly lanes = new Lanes(OVERDUE_MS);
 
   constructor(spec: LoadSpec) {
     this.#spec = spec;
-    this.#lanes = Promise.all(
-      spec.targets.flatMap((target) => Array.from({ length: target.width }, (_, lane) => this.#lane(target, spec.random.fork(`${target.name} ${lane}`)))),
-    );
-  }
-
-  get open(): number {
-    return this.#open.size;
+    for (const target of spec.targets) {
+      for (let lane = 0; lane < target.width; lane++) {
+        const chance = spec.random.fork(`${target.name} ${lane}`);
+        this.lanes.begin(() => this.#piece(target, chance));
+      }
+    }
   }
 
   get ended(): number {
     return Object.values(this.works).reduce((sum, times) => sum + times, 0);
   }
 
-  /** Begins nothing more and waits for what is open. @returns whether all of it has ended in time */
-  async pause(): Promise<boolean> {
-    this.#isPaused = true;
-    const endMs = performance.now() + OVERDUE_MS;
-    while (this.#open.size > 0 && performance.now() < endMs) await pause(PAUSE_LOOK_MS);
-    return this.#open.size === 0;
-  }
-
-  resume(): void {
-    this.#isPaused = false;
-  }
-
-  async end(): Promise<void> {
-    this.#isOver = true;
-    if (this.#open.size === 0 || (await this.pause())) await this.#lanes;
-  }
-
-  /** What has been open for longer than anything may be. */
-  overdue(): string[] {
-    const limitMs = performance.now() - OVERDUE_MS;
-    return [...this.#open.values()].filter(({ sinceMs }) => sinceMs < limitMs).map(({ what }) => `${what} does not end`);
-  }
-
-  async #lane(target: LoadTarget, random: Random): Promise<void> {
+  async #piece(target: LoadTarget, random: Random): Promise<void> {
     const works = Object.entries(this.#works);
-    while (!this.#isOver) {
-      if (this.#isPaused) {
-        await pause(PAUSE_LOOK_MS);
-        continue;
-      }
-      const [name, work] = works[random.int(works.length)]!;
-      await this.#booked(name, target, random, work);
-      // Also so that a refusal is not answered with the next call at once.
-      await pause(random.next() * target.restMs);
-    }
+    const [name, work] = works[random.int(works.length)]!;
+    await this.lanes.booked(`${name} to ${target.name}`, () => this.#done(name, target, random, work));
+    // Also so that a refusal is not answered with the next call at once.
+    await pause(random.next() * target.restMs);
   }
 
-  async #booked(name: string, { name: target, embedder, mayEnd }: LoadTarget, random: Random, work: Work): Promise<void> {
-    const id = this.#next++;
-    this.#open.set(id, { what: `${name} to ${target}`, sinceMs: performance.now() });
+  async #done(name: string, { name: target, embedder, mayEnd }: LoadTarget, random: Random, work: Work): Promise<void> {
     const options: Options = { key: KEYS[random.int(KEYS.length)]!, output: OUTPUT_FORMATS[random.int(OUTPUT_FORMATS.length)]!, cache: random.next() < 0.5 };
     const dimensions = DIMENSIONS[random.int(DIMENSIONS.length)];
     try {
@@ -147,7 +110,6 @@ export class InferenceLoad {
     } catch (error) {
       this.violations.push(`${name} to ${target} ended with ${codeOf(error)}: ${(error as Error).stack ?? String(error)}`);
     }
-    this.#open.delete(id);
     count(this.works, name);
   }
 

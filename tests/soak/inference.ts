@@ -19,7 +19,8 @@ import { InferenceLoad, type LoadTarget } from './inference-load.ts';
 import { writeModels, writeSpoilt } from './inference-models.ts';
 import { Reference } from './inference-reference.ts';
 import { soakTexts } from './inference-texts.ts';
-import { measureResources, type Gauge, type Resources } from './resources.ts';
+import { SETTLE_LOOK_MS, SETTLE_MS, evenly, settled } from './quiet.ts';
+import { measureResources, type Resources } from './resources.ts';
 import { GAUGE } from './restarts.ts';
 import { growthOf, judgeCounts, judgeMemory, judgeSlope, type TimedSample } from './thresholds.ts';
 
@@ -70,8 +71,6 @@ const QUIET_MIN = 4;
 /** What is compiled and allocated in this part of the run, or this time, is not judged. */
 const WARM_UP_PART = 1 / 4;
 const WARM_UP_MAX_MS = 300_000;
-const SETTLE_MS = 30_000;
-const SETTLE_LOOK_MS = 20;
 const CLOSE_MS = 120_000;
 /** Samples that the memory is judged by. */
 const JUDGED = 9;
@@ -143,10 +142,10 @@ async function soakIn(folder: string, { minutes, seed, onSample }: Required<Infe
     do {
       nextChangeMs = Math.max(nextChangeMs + changeEveryMs, passedMs());
       await changes.next();
-      violations.push(...load.overdue());
+      violations.push(...load.lanes.overdue());
       await pause(Math.max(0, Math.min(nextChangeMs, quietMs) - passedMs()));
     } while (passedMs() < quietMs);
-    if (!(await load.pause())) violations.push(`${load.open} calls are open long after their deadlines`);
+    if (!(await load.lanes.pause())) violations.push(`${load.lanes.open} calls are open long after their deadlines`);
     quietMoments++;
     for (const { name, embedder } of targets) violations.push(...(await ledgerComplaints(name, () => embedder.stats)));
     await changes.renew(busy);
@@ -156,9 +155,9 @@ async function soakIn(folder: string, { minutes, seed, onSample }: Required<Infe
     if (passedMs() >= warmUpMs) samples.push({ atMs: passedMs(), resources });
     if (samples.length > 0) violations.push(...judgeCounts(samples[0]!.resources, resources));
     onSample({ atMs: passedMs(), resources, works: load.ended, changes: changes.made, violations: violations.length + load.violations.length + changes.violations.length });
-    load.resume();
+    load.lanes.resume();
   }
-  await load.end();
+  await load.lanes.end();
   await Promise.all([threads.close(), processes.close()]);
   await system.close(CLOSE_MS);
   const after = await settled(before);
@@ -212,16 +211,3 @@ function complaintsOf({ submitted, computed, deduplicated, cached, ended, reject
   ];
 }
 
-async function settled(base: Resources | undefined, gauge?: Gauge): Promise<Resources> {
-  const endMs = performance.now() + SETTLE_MS;
-  for (;;) {
-    const resources = await measureResources(gauge);
-    if (base === undefined || judgeCounts(base, resources).length === 0 || performance.now() > endMs) return resources;
-    await pause(SETTLE_LOOK_MS);
-  }
-}
-
-function evenly<Item>(items: readonly Item[], count: number): Item[] {
-  if (items.length <= count) return [...items];
-  return Array.from({ length: count }, (_, index) => items[Math.round((index * (items.length - 1)) / (count - 1))]!);
-}

@@ -2,12 +2,11 @@
  * Full load on the actors of the soak: for each some lanes of work that never pause, of everything that a message
  * can be: asks, tells, large records, streams that are read to their end, left early or read slowly, asks that are
  * taken back, asks that go on to another actor, control.
- *
- * Each piece of work is begun and ended in a book, so that one that never ends is found.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { SpillwayError, type ActorRef, type Random } from '../../kernel/index.ts';
 import type { MortalSpec } from './actors/mortal.ts';
+import { Lanes } from './lanes.ts';
 
 export type Mortal = ActorRef<MortalSpec>;
 
@@ -23,7 +22,6 @@ const LEFT_AFTER = 8;
 /** Of a slow reader, between two items. */
 const SLOW_MS = 5;
 const SLOW_ITEMS = 20;
-const PAUSE_LOOK_MS = 2;
 const REFUSED_MS = 1;
 
 /** How an ask may end while actors die; everything else is a defect. Control is never refused. */
@@ -38,67 +36,32 @@ export class Load {
   readonly violations: string[] = [];
   /** Notes that the actor with this name has taken. */
   readonly notes = new Map<string, number>();
-  readonly #open = new Map<number, { readonly what: string; readonly sinceMs: number }>();
+  readonly lanes = new Lanes(OVERDUE_MS);
   readonly #names: readonly string[];
   readonly #random: Random;
-  #next = 0;
-  #isPaused = false;
-  #isOver = false;
-  #lanes: Promise<unknown> = Promise.resolve();
 
   constructor(actors: readonly Mortal[], random: Random) {
     this.#names = actors.map(({ name }) => name);
     this.#random = random;
-    const lanes = actors.flatMap((actor) => Array.from({ length: WIDTH }, (_, lane) => this.#lane(actor, random.fork(`${actor.name} ${lane}`))));
-    this.#lanes = Promise.all(lanes);
-  }
-
-  get open(): number {
-    return this.#open.size;
+    for (const actor of actors) {
+      for (let lane = 0; lane < WIDTH; lane++) {
+        const chance = random.fork(`${actor.name} ${lane}`);
+        this.lanes.begin(() => this.#piece(actor, chance));
+      }
+    }
   }
 
   get ended(): number {
     return Object.values(this.tally).reduce((sum, times) => sum + times, 0);
   }
 
-  /** Begins nothing more and waits for what is open. @returns whether all of it has ended in time */
-  async pause(): Promise<boolean> {
-    this.#isPaused = true;
-    const endMs = performance.now() + OVERDUE_MS;
-    while (this.#open.size > 0 && performance.now() < endMs) await pause(PAUSE_LOOK_MS);
-    return this.#open.size === 0;
-  }
-
-  resume(): void {
-    this.#isPaused = false;
-  }
-
-  async end(): Promise<void> {
-    this.#isOver = true;
-    if (this.#open.size === 0 || (await this.pause())) await this.#lanes;
-  }
-
-  /** What has been open for longer than anything may be. */
-  overdue(): string[] {
-    const limitMs = performance.now() - OVERDUE_MS;
-    return [...this.#open.values()].filter(({ sinceMs }) => sinceMs < limitMs).map(({ what }) => `${what} does not end`);
-  }
-
-  async #lane(actor: Mortal, random: Random): Promise<void> {
+  async #piece(actor: Mortal, random: Random): Promise<void> {
     const works = Object.entries(this.#works);
-    while (!this.#isOver) {
-      if (this.#isPaused) {
-        await pause(PAUSE_LOOK_MS);
-        continue;
-      }
-      const [name, work] = works[random.int(works.length)]!;
-      await this.#booked(name, actor, work);
-    }
+    const [name, work] = works[random.int(works.length)]!;
+    await this.lanes.booked(`${name} to ${actor.name}`, () => this.#ended(name, actor, work));
   }
 
-  async #booked(name: string, actor: Mortal, work: Work): Promise<void> {
-    const id = this.#next++;
-    this.#open.set(id, { what: `${name} to ${actor.name}`, sinceMs: performance.now() });
+  async #ended(name: string, actor: Mortal, work: Work): Promise<void> {
     const expected = name === 'urgent' ? EXPECTED_OF_CONTROL : EXPECTED;
     let end = 'answered';
     try {
@@ -109,7 +72,6 @@ export class Load {
       // So that a refusal is not answered with the next request at once.
       await pause(REFUSED_MS);
     }
-    this.#open.delete(id);
     this.tally[end] = (this.tally[end] ?? 0) + 1;
   }
 

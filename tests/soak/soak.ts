@@ -10,7 +10,8 @@ import { gaugeProtocol } from './actors/gauge.ts';
 import { LEDGER_COUNTERS, mortalProtocol } from './actors/mortal.ts';
 import { Faults, type Target } from './faults.ts';
 import { Load } from './load.ts';
-import { measureResources, type Gauge, type Resources } from './resources.ts';
+import { SETTLE_LOOK_MS, SETTLE_MS, evenly, settled } from './quiet.ts';
+import { measureResources, type Resources } from './resources.ts';
 import { GAUGE, MORTAL, RESTART_ALWAYS } from './restarts.ts';
 import { judgeCounts, judgeMemory, judgeSlope, type TimedSample } from './thresholds.ts';
 
@@ -50,8 +51,6 @@ const QUIET_PART = 1 / 12;
 /** What is compiled and allocated in this part of the run, or this time, is not judged. */
 const WARM_UP_PART = 1 / 4;
 const WARM_UP_MAX_MS = 300_000;
-const SETTLE_MS = 30_000;
-const SETTLE_LOOK_MS = 20;
 const CLOSE_MS = 60_000;
 /** Samples that the memory is judged by. */
 const JUDGED = 9;
@@ -94,19 +93,19 @@ export async function soak({ minutes, seed, onSample = () => {} }: SoakOptions):
     while (passedMs() < quietMs) {
       nextFaultMs = Math.max(nextFaultMs + FAULT_EVERY_MS, passedMs());
       await faults.strike();
-      violations.push(...load.overdue());
+      violations.push(...load.lanes.overdue());
       await pause(Math.max(0, Math.min(nextFaultMs, quietMs) - passedMs()));
     }
-    if (!(await load.pause())) violations.push(`${load.open} pieces of work are open long after their deadlines`);
+    if (!(await load.lanes.pause())) violations.push(`${load.lanes.open} pieces of work are open long after their deadlines`);
     quietMoments++;
     violations.push(...(await quietComplaints(system, load, faults)));
     const resources = await settled(samples[0]?.resources, gauge);
     if (passedMs() >= warmUpMs) samples.push({ atMs: passedMs(), resources });
     if (violations.length === 0) violations.push(...(samples.length === 0 ? [] : judgeCounts(samples[0]!.resources, resources)));
     onSample({ atMs: passedMs(), resources, works: load.ended, faults: total(faults.tally), violations: violations.length + load.violations.length + faults.violations.length });
-    load.resume();
+    load.lanes.resume();
   }
-  await load.end();
+  await load.lanes.end();
   const restarts = (await system.children()).reduce((sum, child) => sum + child.restarts, 0);
   await system.close(CLOSE_MS);
   const after = await settled(before);
@@ -164,20 +163,6 @@ function ledgerComplaints(system: System, load: Load): string[] {
   const { notes } = system.counters('ledger', LEDGER_COUNTERS);
   const { redelivered } = system.health('ledger').counters;
   return notes >= taken && notes <= taken + redelivered ? [] : [`ledger: ${taken} notes were taken, ${notes} handled, ${redelivered} delivered again`];
-}
-
-async function settled(base: Resources | undefined, gauge?: Gauge): Promise<Resources> {
-  const endMs = performance.now() + SETTLE_MS;
-  for (;;) {
-    const resources = await measureResources(gauge);
-    if (base === undefined || judgeCounts(base, resources).length === 0 || performance.now() > endMs) return resources;
-    await pause(SETTLE_LOOK_MS);
-  }
-}
-
-function evenly<Item>(items: readonly Item[], count: number): Item[] {
-  if (items.length <= count) return [...items];
-  return Array.from({ length: count }, (_, index) => items[Math.round((index * (items.length - 1)) / (count - 1))]!);
 }
 
 function total(tally: Readonly<Record<string, number>>): number {

@@ -8,19 +8,19 @@
  * | `actor_stopped`, `system_closed`      | go again, to others                         | is not asked again |
  * | `ask_cancelled`                       | go again, at most `RETURNS_MAX` times       | goes on            |
  * | `message_too_large`                   | go again in units half the size; one: fails | goes on            |
- * | `ask_deadline`                        | go again, each alone; the third time: fails | goes on            |
- * | any other, `actor_restarted` above all| go again, each alone; the third time: fails | has failed         |
+ * | `ask_deadline`                        | go again, each alone; twice alone: fails    | goes on            |
+ * | any other, `actor_restarted` above all| go again, each alone; twice alone: fails    | has failed         |
  *
- * Only texts for which somebody still waits go again. The last row finds the text that a model cannot take. After a failure every text of the unit is suspected, and
- * goes alone: its neighbours then have their vectors, and the one that fails its worker each time gets the worker's
+ * Only texts for which somebody still waits go again. The last row finds the text that a model cannot take. After a
+ * failure every text of the unit is suspected, and goes alone: its neighbours then have their vectors, and the one that fails its worker again, twice, gets the worker's
  * error as its reason. Halving the unit again and again would find it as well, and fail the worker once more for each
  * half; a worker that failed has to load its model again, and its supervisor gives up when it does so too often.
  */
 import { SpillwayError } from '../../../kernel/index.ts';
 import type { TextJob } from './text-job.ts';
 
-/** Units with a text that failed their workers, before it is told that it failed. The first may have been a neighbour's fault, the second a coincidence. */
-const FAILURES_MAX = 3;
+/** Workers that failed with a text alone, before it is told that it failed. One may be a coincidence. */
+const FAILURES_MAX = 2;
 /** With the pauses after refusals, a quarter of a minute. */
 const RETURNS_MAX = 20;
 
@@ -47,7 +47,9 @@ export function tryAgain(job: TextJob, error: unknown, unitTexts: number): boole
   const fate = deskFate(error);
   if (fate === 'failed' || codeOf(error) === 'ask_deadline') {
     job.companionsMax = 1;
-    return ++job.failures < FAILURES_MAX;
+    // With others, any of them may have been the cause.
+    if (unitTexts === 1) job.failures++;
+    return job.failures < FAILURES_MAX;
   }
   if (codeOf(error) === 'message_too_large') {
     job.companionsMax = Math.ceil(unitTexts / 2);

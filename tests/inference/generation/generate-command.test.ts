@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterAll, describe, expect, it } from 'vitest';
 import { generateCommand, type GenerateCommand } from '../../../actors/console/generate-command.ts';
-import { writeTinyLlama } from './tiny-llama.ts';
+import { writeTinyLlama } from '../../../bench/models/tiny-llama.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'spillway-generate-'));
 const model = writeTinyLlama(join(folder, 'tiny.gguf'));

@@ -11,7 +11,7 @@ import { copyIntoStore, removeOwnFiles } from '../../../actors/inference/models/
 import { ModelRegistry } from '../../../actors/inference/models/registry.ts';
 import { isTrusted } from '../../../actors/inference/models/trusted.ts';
 import { createSystem, type System } from '../../../supervisors/index.ts';
-import { writeTinyLlama } from '../generation/tiny-llama.ts';
+import { writeTinyLlama } from '../../../bench/models/tiny-llama.ts';
 import { tinyBert, writeTinyBert } from '../tiny-bert.ts';
 
 let system: System;

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { estimateGgufMemory, estimateMemory } from '../../../actors/inference/models/memory-estimate.ts';
-import { writeTinyLlama } from '../generation/tiny-llama.ts';
+import { writeTinyLlama } from '../../../bench/models/tiny-llama.ts';
 import { tinyText, writeTinyBert } from '../tiny-bert.ts';
 import { writeMiniLmShaped } from './minilm-shaped.ts';
 

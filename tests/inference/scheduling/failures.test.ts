@@ -74,7 +74,7 @@ describe('a worker that fails', () => {
     const worker = new HeldWorker();
     const scheduler = simulation.scheduler([worker]);
     const request = scheduler.embed({ texts: ['a'] });
-    for (let attempt = 0; attempt < 3; attempt++) {
+    for (let attempt = 0; attempt < 2; attempt++) {
       await simulation.settle();
       worker.units[attempt]!.answer(reply);
     }
