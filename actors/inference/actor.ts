@@ -13,15 +13,18 @@ import { lowerComputePriority } from './compute-priority.ts';
 import { inferenceProtocol, type InferenceSpec } from './messages.ts';
 import { chooseModel, type CheckedModel } from './model-choice.ts';
 
-export interface InferenceArgs extends Pick<BackendOptions, 'truncate' | 'pooling' | 'tokensMax' | 'textBytesMax'> {
+export interface InferenceArgs extends Pick<BackendOptions, 'truncate' | 'pooling' | 'fuse' | 'tokensMax' | 'textBytesMax'> {
   /** A model that was chosen before, or what to choose it by, on this actor's own thread. */
   readonly model: CheckedModel | ModelQuery;
   /** What the model is for. Default: embed. */
   readonly purpose?: 'embed' | 'rank';
   /** When the model is loaded. Default: first_use. */
   readonly load?: 'start' | 'first_use';
-  /** Whether the backend measures what is fast on this machine before its first text, if it has something to measure. Default false. */
-  readonly calibrate?: boolean;
+  /**
+   * Folder where a backend that has something to measure of this model on this machine does so once and remembers it.
+   * Default: it goes by what is usual.
+   */
+  readonly calibrateIn?: string;
 }
 
 export interface ModelQuery {
@@ -33,12 +36,12 @@ export interface ModelQuery {
 export const inference = defineActor<InferenceSpec, InferenceArgs>({
   protocol: inferenceProtocol,
   counters: ['texts', 'tokens', 'truncated'],
-  async start(context, { model, purpose = 'embed', load, ...options }) {
+  async start(context, { model, purpose = 'embed', load, calibrateIn, ...options }) {
     let loading: Promise<ModelBackend> | undefined;
     const backend = (): Promise<ModelBackend> => (loading ??= open());
     const open = async (): Promise<ModelBackend> => {
       const checked = 'sha256' in model ? model : await chooseModel(model.source, cacheOf(model));
-      const provider = await providerOf(checked);
+      const provider = await providerOf(checked, calibrateIn);
       const backendOptions: BackendOptions = {
         ...options,
         sha256: checked.sha256,
@@ -90,12 +93,12 @@ export const inference = defineActor<InferenceSpec, InferenceArgs>({
 });
 
 /** With the first use, like the model: a run that finds nothing to embed needs no native library. */
-async function providerOf({ backend, builtIn }: CheckedModel): Promise<BackendProvider> {
+async function providerOf({ backend, builtIn }: CheckedModel, calibrateIn: string | undefined): Promise<BackendProvider> {
   if (backend === 'onnx') return (await import('./onnx/onnx-backend.ts')).onnxBackend;
   const { llamaBackend } = await import('./llama/llama-backend.ts');
-  if (!builtIn) return llamaBackend;
-  // With its single head, flash attention is the faster route at every length.
-  return { ...llamaBackend, load: (path, options) => llamaBackend.load(path, { ...options, flashAttentionTokensMin: 0 }) };
+  // With the single head of the built-in model, flash attention is the faster route at every length.
+  const route = builtIn ? { flashAttentionTokensMin: 0 } : calibrateIn === undefined ? {} : { calibrate: true, calibrationFolder: calibrateIn };
+  return { ...llamaBackend, load: (path, options) => llamaBackend.load(path, { ...options, ...route }) };
 }
 
 function controlOf(message: MessageContext, truncate?: TruncatePolicy): EmbedControl {

@@ -152,6 +152,11 @@ export interface BackendOptions {
   readonly truncate?: TruncatePolicy;
   /** In place of what the model's files say. A backend that cannot answers `pooling_unsupported`. */
   readonly pooling?: Pooling;
+  /**
+   * Whether several texts may share a native call, where the backend can. Default true. Models that quantize while they
+   * compute give a text exactly the vector that it has alone only without.
+   */
+  readonly fuse?: boolean;
   /** Texts of more UTF-8 bytes are refused before tokenizing, which is synchronous. Default 262,144. */
   readonly textBytesMax?: number;
   /** Tokens a text may have even if the model takes more, for memory grows with it. Default 2,048. */

@@ -18,9 +18,9 @@ const ONLY = 'model';
  *   of its own; `backend_…` if the native library refuses it
  */
 export async function createEmbedder(system: System, options: EmbedderOptions = {}): Promise<Embedder> {
-  const { model, truncate, pooling, tokensMax, fallback = [], prompts, breaker, name = 'embedder', ...hosting } = options;
+  const { model, truncate, pooling, fuse, tokensMax, fallback = [], prompts, breaker, name = 'embedder', ...hosting } = options;
   const host = createModelHost(system, { ...hosting, name });
-  const shared = { ...(truncate === undefined ? {} : { truncate }), ...(pooling === undefined ? {} : { pooling }), ...(tokensMax === undefined ? {} : { tokensMax }) };
+  const shared = { ...(truncate === undefined ? {} : { truncate }), ...(pooling === undefined ? {} : { pooling }), ...(fuse === undefined ? {} : { fuse }), ...(tokensMax === undefined ? {} : { tokensMax }) };
   host.add(ONLY, { ...shared, ...(model === undefined ? {} : { model }) });
   const standIns = fallback.map((source, index) => [`fallback-${index + 1}`, source] as const);
   for (const [alias, source] of standIns) host.add(alias, { ...shared, model: source });

@@ -5,7 +5,8 @@
  * Whoever uses the model holds a lease, and it is closed when the last one is given back, so what has begun with a
  * model also ends with it; see ModelSlot.
  */
-import { SpillwayError, systemClock, type ActorRef } from '../../../kernel/index.ts';
+import { join } from 'node:path';
+import { SpillwayError, cacheFolder, systemClock, type ActorRef } from '../../../kernel/index.ts';
 import type { System } from '../../../supervisors/index.ts';
 import type { InferenceArgs } from '../actor.ts';
 import { inferenceProtocol, type InferenceSpec } from '../messages.ts';
@@ -34,7 +35,7 @@ export interface LoadOptions extends Partial<Pick<SchedulerOptions, 'limits' | '
   /** Name of its supervisor; its actors are `<id>/0`, `<id>/1`, ... */
   readonly id: string;
   readonly actors: number;
-  readonly args: Omit<InferenceArgs, 'model' | 'load'>;
+  readonly args: Omit<InferenceArgs, 'model' | 'load' | 'calibrateIn'>;
   /** Whether its actors are processes of their own for good. */
   readonly isolate: boolean;
   /** Whether a model that was never loaded here is first tried in a sandboxed process. */
@@ -81,8 +82,10 @@ export class LoadedModel {
     await system.supervisor().startChild({ id, type: 'supervisor', restart: 'temporary', flags: RESTARTS, children: [] });
     try {
       const supervisor = system.supervisor(id);
+      // A sandboxed process may write nothing; it goes by what is usual.
+      const calibration = isolate ? {} : { calibrateIn: join(cacheDir ?? cacheFolder(), 'calibration') };
       const start = (index: number): Promise<ActorRef<InferenceSpec>> =>
-        supervisor.spawn(inferenceSpec(String(index), { ...args, model: checked, load: 'start' }, { isolate }), inferenceProtocol);
+        supervisor.spawn(inferenceSpec(String(index), { ...args, ...calibration, model: checked, load: 'start' }, { isolate }), inferenceProtocol);
       // The first one finds out whether the model can be loaded at all, and measures what the others then know.
       const refs = [await start(0), ...(await Promise.all(Array.from({ length: actors - 1 }, (_, index) => start(index + 1))))];
       const info = await refs[0]!.ask('load', {}, { deadlineMs: LOAD_MS });

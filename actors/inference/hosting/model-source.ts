@@ -11,6 +11,8 @@ export interface ModelSource {
   readonly truncate?: TruncatePolicy;
   /** In place of what the model's files say; where the backend can. */
   readonly pooling?: Pooling;
+  /** Whether several texts may share a native call; see BackendOptions. Default: true. */
+  readonly fuse?: boolean;
   /** Tokens that a text may have even if the model takes more; memory grows with it. Default: 2,048. */
   readonly tokensMax?: number;
 }

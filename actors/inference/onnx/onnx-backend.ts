@@ -23,8 +23,6 @@ import { Pooler } from './pooling.ts';
 import { TextTokenizer } from './text-tokenizer.ts';
 
 export interface OnnxBackendOptions extends BackendOptions {
-  /** Whether several texts may share a native call. Default true, where it leaves their vectors as they are. */
-  readonly fuse?: boolean;
   /** How onnxruntime-node is imported. */
   readonly importRuntime?: () => Promise<OnnxRuntime>;
 }
