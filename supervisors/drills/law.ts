@@ -25,16 +25,16 @@ const ENDS_UNHANDLED: readonly ThreadCounter[] = [...new Set<ThreadCounter>([...
  * is then counted as well; hence the latitude.
  * @param thread where the subject lives, and nobody else who loses messages
  * @param missing messages that were taken and whose effect is nowhere
- * @param recovered messages that nobody was told of as handled, and that were
+ * @param latitude messages that were handled, and may be counted as well: nobody was told of them, or they were in hand at the end
  * @param unsent messages that were handled, and what their handlers had sent may have ended with their process
  * @returns a sentence, if it does not add up
  */
-export function unexplained({ threads }: Inspection, thread: number, missing: number, recovered: number, unsent = 0): string[] {
+export function unexplained({ threads }: Inspection, thread: number, missing: number, latitude: number, unsent = 0): string[] {
   const subject = threads.find(({ id }) => id === thread);
   if (subject === undefined) return [];
   const { counters } = subject;
   const counted = ENDS_UNHANDLED.reduce((sum, reason) => sum + counters[reason], counters.failed);
-  if (counted >= missing - unsent && counted <= missing + recovered) return [];
+  if (counted >= missing - unsent && counted <= missing + latitude) return [];
   const reasons = ['failed' as const, ...ENDS_UNHANDLED].flatMap((reason) => (counters[reason] === 0 ? [] : [`${reason} ${counters[reason]}`]));
   return [`${missing} messages ended without a handler, and ${counted} are counted as such: ${reasons.join(', ')}`];
 }
