@@ -21,3 +21,14 @@ export function normalizeInto(vector: ArrayLike<number>, target: Float32Array): 
   for (let i = 0; i < vector.length; i++) target[i] = vector[i]! * scale;
   return 'ok';
 }
+
+/** Of two vectors of one number of values, whatever their lengths; not a number if one of them has length zero. */
+export function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let [dot, aa, bb] = [0, 0, 0];
+  for (let i = 0; i < a.length; i++) {
+    dot += a[i]! * b[i]!;
+    aa += a[i]! ** 2;
+    bb += b[i]! ** 2;
+  }
+  return dot / Math.sqrt(aa * bb);
+}

@@ -14,6 +14,7 @@ import { bertMetadata } from '../../actors/inference/gguf/bert-metadata.ts';
 import { bertTensors, type BertTensor } from '../../actors/inference/gguf/bert-shape.ts';
 import type { WritableTensorType } from '../../actors/inference/gguf/types.ts';
 import { writeGguf, type GgufTensor } from '../../actors/inference/gguf/writer.ts';
+import { mulberry32 } from './mulberry32.ts';
 
 const SHAPE = { blockCount: 6, embeddingLength: 384, feedForwardLength: 1536, contextLength: 512, vocabularySize: 30_522, tokenTypeCount: 2 } as const;
 const HEAD_COUNT = 12;
@@ -78,15 +79,4 @@ function randomTensor({ name, dims }: BertTensor, type: WritableTensorType, rand
     }
   };
   return { name, dims, type: isVector || name === 'token_types.weight' ? 'F32' : type, values };
-}
-
-/** Tommy Ettinger's mulberry32: small, fast, and good enough for weights. */
-function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

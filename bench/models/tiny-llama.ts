@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { llamaMetadata, llamaTensors, type LlamaShape } from '../../actors/inference/gguf/llama-shape.ts';
 import type { WritableTensorType } from '../../actors/inference/gguf/types.ts';
 import { writeGguf, type GgufTensor } from '../../actors/inference/gguf/writer.ts';
+import { mulberry32 } from './mulberry32.ts';
 
 const SHAPES = {
   tiny: { blockCount: 2, embeddingLength: 64, feedForwardLength: 128, headCount: 4, keyValueHeadCount: 2, contextLength: 2_048 },
@@ -66,15 +67,4 @@ function randomTensor(name: string, dims: readonly number[], type: WritableTenso
     }
   };
   return { name, dims, type: isVector ? 'F32' : type, values };
-}
-
-/** Tommy Ettinger's mulberry32: small, fast, and good enough for weights. */
-function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -10,7 +10,7 @@ import { str } from '../../actors/inference/gguf/types.ts';
 import { writeGguf } from '../../actors/inference/gguf/writer.ts';
 import { FLASH_ATTENTION_TOKENS_MIN } from '../../actors/inference/llama/flash-attention.ts';
 import { llamaBackend } from '../../actors/inference/llama/llama-backend.ts';
-import { cosine } from './llama-tiny-models.ts';
+import { cosine } from '../../actors/inference/unit-vector.ts';
 import { TINY_SHAPE, tinyBert, tinyText, writeTinyBert } from './tiny-bert.ts';
 
 const UNBOUNDED: EmbedControl = { cancelled: () => false, deadlineMs: Infinity };

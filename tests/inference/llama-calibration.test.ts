@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CalibrationFile, type CalibrationKey } from '../../actors/inference/llama/calibration-file.ts';
 import { measureFlashAttention, type TimedContexts } from '../../actors/inference/llama/flash-attention.ts';
 import { llamaBackend } from '../../actors/inference/llama/llama-backend.ts';
-import { cosine } from './llama-tiny-models.ts';
+import { cosine } from '../../actors/inference/unit-vector.ts';
 import { tinyText, writeTinyBert } from './tiny-bert.ts';
 
 /** Contexts whose texts take as long as `durationMs` says, on a clock of their own. */

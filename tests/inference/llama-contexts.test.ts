@@ -8,7 +8,8 @@ import { llamaBackend } from '../../actors/inference/llama/llama-backend.ts';
 import { LlamaContexts } from '../../actors/inference/llama/llama-contexts.ts';
 import { NativeLogger } from '../../actors/inference/llama/native-logger.ts';
 import { writeTinyLlama } from '../../bench/models/tiny-llama.ts';
-import { cosine, writeTinyUnigram } from './llama-tiny-models.ts';
+import { cosine } from '../../actors/inference/unit-vector.ts';
+import { writeTinyUnigram } from './llama-tiny-models.ts';
 import { TINY_SHAPE, tinyText, writeTinyBert } from './tiny-bert.ts';
 
 const UNBOUNDED: EmbedControl = { cancelled: () => false, deadlineMs: Infinity };

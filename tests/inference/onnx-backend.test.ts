@@ -8,6 +8,7 @@ import type { EmbedControl, SpanBackend } from '../../actors/inference/backend.t
 import { llamaBackend } from '../../actors/inference/llama/llama-backend.ts';
 import { onnxBackend, type OnnxBackendOptions } from '../../actors/inference/onnx/onnx-backend.ts';
 import { tinyOnnx, tinyOnnxText } from '../../bench/models/onnx-minilm.ts';
+import { cosine } from '../../actors/inference/unit-vector.ts';
 
 const UNBOUNDED: EmbedControl = { cancelled: () => false, deadlineMs: Infinity };
 const DIMENSIONS = 64;
@@ -53,12 +54,6 @@ async function plain(text: string, session = native): Promise<Float64Array> {
 
 function row(vectors: Float32Array, index: number): Float32Array {
   return vectors.subarray(index * DIMENSIONS, (index + 1) * DIMENSIONS);
-}
-
-function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let dot = 0;
-  for (let i = 0; i < a.length; i++) dot += a[i]! * b[i]!;
-  return dot / Math.hypot(...Array.from(a)) / Math.hypot(...Array.from(b));
 }
 
 async function using<T>(options: OnnxBackendOptions, use: (backend: SpanBackend) => Promise<T>, path = folder): Promise<T> {
@@ -197,8 +192,10 @@ describe('an urgent batch', () => {
   it('goes before the texts of a batch that has begun, and alone they follow', async () => {
     await using({ nowMs: () => 0 }, async (loaded) => {
       const order: string[] = [];
-      const bulk = loaded.embed(Array.from({ length: 200 }, (_, i) => tinyOnnxText(60, i)), UNBOUNDED).then((result) => { order.push('bulk'); return result; });
-      await new Promise((resolve) => { setTimeout(resolve, 1); });
+      const begun = Promise.withResolvers<void>();
+      const watched: EmbedControl = { ...UNBOUNDED, cancelled: () => { begun.resolve(); return false; } };
+      const bulk = loaded.embed(Array.from({ length: 200 }, (_, i) => tinyOnnxText(60, i)), watched).then((result) => { order.push('bulk'); return result; });
+      await begun.promise;
       const urgent = loaded.embed(['w5 w6'], { ...UNBOUNDED, urgent: true }).then((result) => { order.push('urgent'); return result; });
       const [last, first] = await Promise.all([bulk, urgent]);
       expect(order).toEqual(['urgent', 'bulk']);

@@ -1,22 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { checkDimensions, formed } from '../../actors/inference/vector-format.ts';
+import { cosine } from '../../actors/inference/unit-vector.ts';
 
 const vectors = fc.integer({ min: 2, max: 96 }).chain((length) => fc.array(fc.double({ min: -1, max: 1, noNaN: true }), { minLength: length, maxLength: length })).map((values) => unit(values));
 
 function unit(values: readonly number[]): Float32Array {
   const length = Math.hypot(...values);
   return Float32Array.from(length === 0 ? values.map((_, index) => Number(index === 0)) : values.map((value) => value / length));
-}
-
-function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let [dot, aa, bb] = [0, 0, 0];
-  for (let i = 0; i < a.length; i++) {
-    dot += a[i]! * b[i]!;
-    aa += a[i]! ** 2;
-    bb += b[i]! ** 2;
-  }
-  return dot / Math.sqrt(aa * bb);
 }
 
 describe('the forms of a vector', () => {

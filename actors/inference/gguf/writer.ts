@@ -25,6 +25,7 @@ import {
   GGUF_ALIGNMENT_BYTES, GGUF_MAGIC, GGUF_VERSION, TENSOR_LAYOUT, VALUE_TYPE, tensorSizeBytes,
   type GgufValue, type WritableTensorType,
 } from './types.ts';
+import { syncFolder } from '../synced-folder.ts';
 
 /** One tensor of a file to be written. */
 export interface GgufTensor {
@@ -157,17 +158,6 @@ function elementCount(tensor: GgufTensor): number {
 
 function padded(sizeBytes: number): number {
   return Math.ceil(sizeBytes / GGUF_ALIGNMENT_BYTES) * GGUF_ALIGNMENT_BYTES;
-}
-
-/** A rename survives a power cut only once its folder is synced. Windows neither needs nor allows it. */
-function syncFolder(path: string): void {
-  if (process.platform === 'win32') return;
-  const folder = openSync(path, 'r');
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
-  }
 }
 
 function isFileSystemError(error: unknown): error is NodeJS.ErrnoException {

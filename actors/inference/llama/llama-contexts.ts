@@ -16,6 +16,7 @@ import type { NativeLogger } from './native-logger.ts';
 import { directContext, libraryContext, type TextContext } from './text-context.ts';
 import type { Runner } from './text-queue.ts';
 import { TokenFrame } from './token-frame.ts';
+import { cosine } from '../unit-vector.ts';
 
 export interface ContextSettings {
   readonly llama: Pick<Llama, 'loadModel'>;
@@ -150,18 +151,6 @@ async function agrees(context: TextContext | undefined, model: LlamaModel, expec
 
 function probeTokens(model: LlamaModel): ReturnType<LlamaModel['tokenize']> {
   return model.tokenize(PROBE_TEXT);
-}
-
-function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let dot = 0;
-  let aa = 0;
-  let bb = 0;
-  for (let i = 0; i < a.length; i++) {
-    dot += a[i]! * b[i]!;
-    aa += a[i]! * a[i]!;
-    bb += b[i]! * b[i]!;
-  }
-  return dot / Math.sqrt(aa * bb);
 }
 
 async function explained<Result>({ modelPath, logger }: ContextSettings, work: () => Promise<Result>): Promise<Result> {

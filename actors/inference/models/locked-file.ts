@@ -18,6 +18,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { threadId } from 'node:worker_threads';
 import type { Database } from 'better-sqlite3';
 import { SpillwayError } from '../../../kernel/index.ts';
+import { syncFolder } from '../synced-folder.ts';
 
 /** Files of this kind hold some hundred entries; what is larger was not written here. */
 const FILE_BYTES_MAX = 4 * 1024 * 1024;
@@ -150,16 +151,5 @@ function writeSynced(path: string, text: string): void {
     fsyncSync(file);
   } finally {
     closeSync(file);
-  }
-}
-
-/** A rename survives a power cut only once its folder is synced. Windows neither needs nor allows it. */
-function syncFolder(path: string): void {
-  if (process.platform === 'win32') return;
-  const folder = openSync(path, 'r');
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
   }
 }

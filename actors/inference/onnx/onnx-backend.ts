@@ -21,6 +21,7 @@ import { OnnxRanker } from './onnx-ranker.ts';
 import { loadOnnxRuntime, type OnnxRuntime } from './onnx-runtime.ts';
 import { Pooler } from './pooling.ts';
 import { TextTokenizer } from './text-tokenizer.ts';
+import { cosine } from '../unit-vector.ts';
 
 export interface OnnxBackendOptions extends BackendOptions {
   /** How onnxruntime-node is imported. */
@@ -138,11 +139,6 @@ function vectorOf(output: NativeOutput, position: number, { ids }: TokenRow, poo
 
 function selfTestFailed({ modelPath }: OnnxModelFiles, found: string, cause?: unknown): SpillwayError {
   return new SpillwayError('backend_self_test_failed', `model ${modelPath}: ${found}; choose another model`, { details: { path: modelPath }, ...(cause === undefined ? {} : { cause }) });
-}
-
-/** Both have length 1. */
-function cosine(a: Float32Array, b: Float32Array): number {
-  return a.reduce((sum, value, i) => sum + value * b[i]!, 0);
 }
 
 function sigmoid(logit: number): number {

@@ -16,7 +16,6 @@ import { Dispatcher } from './dispatcher.ts';
 import { PRIORITIES, type EmbedRequest, type EmbedWorker, type EmbeddedText, type Priority, type ScheduledModel } from './embed-request.ts';
 import { JobBoard } from './job-board.ts';
 import { OPEN_TEXTS_MAX } from './lane.ts';
-import { batchTextsMax } from './message-limits.ts';
 import { Quota } from './quota.ts';
 import { RoomWaiters } from './room-waiters.ts';
 import { Room } from './room.ts';
@@ -55,7 +54,6 @@ export interface RoomRequest {
 const CACHE_BYTES_DEFAULT = 64 * 1024 * 1024;
 
 export class EmbedScheduler {
-  readonly #model: ScheduledModel;
   readonly #clock: Clock;
   readonly #timers: Timers;
   readonly #desks: Desks;
@@ -74,7 +72,6 @@ export class EmbedScheduler {
     if (workers.length === 0) throw new TypeError('A scheduler needs at least one worker.');
     if (!(cacheBytes >= 0)) throw new TypeError(`cacheBytes is a number of bytes, 0 for no cache; got ${cacheBytes}.`);
     const complete = completeLimits(limits);
-    this.#model = model;
     this.#clock = clock;
     this.#timers = timers;
     this.#desks = new Desks(workers);
@@ -104,11 +101,6 @@ export class EmbedScheduler {
 
   get stats(): SchedulerStats {
     return snapshot(this.#board, this.#desks, this.#cache, this.#scale, this.#roomWaiters);
-  }
-
-  /** Texts that keep every worker busy and let texts of like length be found: what one stream needs on its way, and no more. */
-  get windowTexts(): number {
-    return batchTextsMax(this.#model.dimensions) * 2 * (this.#desks.all.length + 1);
   }
 
   /**
