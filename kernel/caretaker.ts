@@ -268,7 +268,7 @@ export class Caretaker {
 
   async #release(reason: StopReason, withinMs: number): Promise<void> {
     this.#options.setWaiting('event_loop');
-    this.runtime.retireActor();
+    this.runtime.retireActor(reason);
     const released = this.runtime.stopChildren().then(() => this.#stopActor(reason));
     await (this.#options.native ? released : Promise.race([released, this.#pause(withinMs)]));
   }

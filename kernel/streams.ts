@@ -87,6 +87,14 @@ export class Streams {
     }
   }
 
+  /**
+   * The actor's thread ends because it failed. Its peers end what they had asked of it when it has gone, so what its
+   * `stop` makes of a stream until then is nobody's answer.
+   */
+  leaveToPeers(cell: ActorCell): void {
+    for (const stream of this.#open.values()) if (stream.cell === cell) this.#close(stream);
+  }
+
   /** A thread has gone: nobody takes what it had asked for. */
   peerDown(thread: number): void {
     for (const stream of this.#open.values()) if (threadOf(stream.letter.from) === thread) this.#close(stream);

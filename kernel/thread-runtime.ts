@@ -9,7 +9,7 @@ import { abandonFormer, abandonOpen } from './abandoned.ts';
 import { ActorCell } from './actor-cell.ts';
 import { ActorRef, type Courier } from './actor-ref.ts';
 import { ActorTable, type ActorEnd, type TableHost } from './actor-table.ts';
-import type { ActorDefinition } from './actor.ts';
+import type { ActorDefinition, StopReason } from './actor.ts';
 import { ACTOR_PLACE, GUARDIAN_THREAD, KERNEL_SLOT, addressOf, slotOf, threadOf, type Address } from './address.ts';
 import type { Asks, ConsumedPositions } from './asks.ts';
 import { Board } from './board.ts';
@@ -189,11 +189,12 @@ export class ThreadRuntime implements BondHost, HandlingHost, PostHost, Receiver
 
   /**
    * The thread's actor handles nothing any more. What comes for it is kept as for one that is yet to
-   * start; what it has in its hands it may finish.
+   * start; what it has in its hands it may finish, but if it failed no stream.
    */
-  retireActor(): void {
+  retireActor(reason: StopReason): void {
     const cell = this.table.at(slotOf(this.self));
     if (cell === undefined) return;
+    if (reason === 'crashed') this.streams.leaveToPeers(cell);
     this.#retired = cell;
     this.table.remove(cell);
     this.receiver.expect(cell.slot);

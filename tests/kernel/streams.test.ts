@@ -152,6 +152,18 @@ describe('a stream to the application', () => {
     expect((await takeAll(last)).error).toMatchObject({ code: 'actor_stopped' });
   });
 
+  test("that a failed actor's stop ends is ended by the failure", async () => {
+    const stream = source.stream('heldUp', {}, ask);
+    await stream.next();
+    source.tell('crash', {});
+    expect((await takeAll(stream)).error).toMatchObject({ code: 'actor_restarted' });
+    const other = await spawnStreamer();
+    const last = other.stream('heldUp', {}, ask);
+    await last.next();
+    await system.terminate(other.name);
+    expect((await takeAll(last)).error).toMatchObject({ code: 'told_to_stop' });
+  });
+
   test('ends at the deadline of an item, but not while nobody waits for one', async () => {
     const deadlineMs = 1_000;
     const [stream, slow] = [source.stream('patient', {}, { deadlineMs }), numbers(20, { deadlineMs, demand: 2 })];

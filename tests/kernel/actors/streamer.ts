@@ -1,4 +1,5 @@
 /** Actors for the tests of streams and of forwarding: those who give them, and those who take them on a thread of their own. */
+import { setImmediate } from 'node:timers/promises';
 import { SpillwayError, defineActor, defineProtocol, type ActorContext, type ActorRef, type Handlers, type MessageContext } from '../../../kernel/index.ts';
 
 const number = { properties: { number: { type: 'uint32' } } } as const;
@@ -14,6 +15,8 @@ export const streamerProtocol = defineProtocol('streamer', {
   failing: { request: { properties: { after: { type: 'uint32' }, how: { enum: ['operating', 'defect', 'at_once', 'no_iterable', 'misfit'] } } }, stream: number },
   /** One number; then waits until it sees that it is cancelled. */
   patient: { request: { properties: {} }, stream: number },
+  /** One number; then nothing until the actor's `stop` ends it with an error. */
+  heldUp: { request: { properties: {} }, stream: number },
   /** Who answers, once that `afterMs` have passed. */
   who: { request: { properties: { afterMs: { type: 'float64' } } }, reply: { properties: { name: { type: 'string' } } } },
   never: { request: { properties: {} }, reply: { properties: { name: { type: 'string' } } } },
@@ -40,7 +43,7 @@ type Tally = (name: (typeof STREAMER_COUNTERS)[number]) => void;
 
 const pause = (context: ActorContext, ms: number): Promise<void> => new Promise((resolve) => context.after(ms, resolve));
 
-export function streamerHandlers(context: ActorContext, count: Tally, child?: Streamer): Handlers<StreamerSpec> {
+export function streamerHandlers(context: ActorContext, count: Tally, child?: Streamer, stopping = new Promise<void>(() => {})): Handlers<StreamerSpec> {
   /** Counts what it produces and its end. */
   async function* produced<Item>(items: Iterable<Item>): AsyncGenerator<Item> {
     try {
@@ -75,6 +78,12 @@ export function streamerHandlers(context: ActorContext, count: Tally, child?: St
         count('hanging');
         while (!message.cancelled) await pause(context, 1);
         count('sawCancel');
+      })(),
+    heldUp: () =>
+      (async function* () {
+        yield { number: 0 };
+        await stopping;
+        throw new SpillwayError('told_to_stop', 'told to stop');
       })(),
     async who({ afterMs }) {
       await pause(context, afterMs);
@@ -128,7 +137,15 @@ export const streamer = defineActor<StreamerSpec, undefined>({
   start(context) {
     const count: Tally = (name) => context.counters.add(name);
     const child = context.spawn(streamerChild, { count }, { name: `${context.name}'s child` });
-    return { handlers: streamerHandlers(context, count, child) };
+    const stopping = Promise.withResolvers<void>();
+    return {
+      handlers: streamerHandlers(context, count, child, stopping.promise),
+      async stop() {
+        stopping.resolve();
+        // What the streams make of it has its turns to go out.
+        for (let turns = 0; turns < 3; turns++) await setImmediate();
+      },
+    };
   },
 });
 
