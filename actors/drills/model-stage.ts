@@ -60,12 +60,12 @@ export class ModelStage {
       const system = await createSystem({ logLevel: 'silent' });
       try {
         const subject = await system.spawn(subjectSpec(files, fault), modelSubjectProtocol);
-        const { sha256, dimensions, tokensMax, fusedTextsMax, fusedTokensMax } = await subject.ask('load', {}, { deadlineMs: RECOVERY_MS });
+        const { sha256, dimensions, tokensMax, fusedTextsMax, fusedTokensMax, overlaps } = await subject.ask('load', {}, { deadlineMs: RECOVERY_MS });
         const worker = {
           embed: (texts: readonly string[], { deadlineMs, signal }: { readonly deadlineMs: number; readonly signal?: AbortSignal }) =>
             subject.ask('embed', { texts: [...texts] }, { deadlineMs, ...(signal === undefined ? {} : { signal }) }),
         };
-        const scheduler = new EmbedScheduler({ workers: [worker], model: { sha256, dimensions, tokensMax, fusedTextsMax, fusedTokensMax }, clock: systemClock, cacheBytes: 0 });
+        const scheduler = new EmbedScheduler({ workers: [worker], model: { sha256, dimensions, tokensMax, fusedTextsMax, fusedTokensMax, overlaps }, clock: systemClock, cacheBytes: 0 });
         const stage = new ModelStage(run, system, subject, scheduler, files);
         try {
           return await stage.#hold(fault);

@@ -9,6 +9,7 @@
  */
 import { SpillwayError, defineActor, type MessageContext } from '../../kernel/index.ts';
 import type { BackendOptions, BackendProvider, EmbedControl, EmbedResult, EmbeddingBackend, ModelBackend, RankingBackend, SpanBackend, TruncatePolicy } from './backend.ts';
+import { proveBindingOnce } from './binding-test.ts';
 import { lowerComputePriority } from './compute-priority.ts';
 import { inferenceProtocol, type InferenceSpec } from './messages.ts';
 import { chooseModel, type CheckedModel } from './model-choice.ts';
@@ -79,8 +80,8 @@ export const inference = defineActor<InferenceSpec, InferenceArgs>({
         },
         async load() {
           const { id, model: { name, sha256, dimensions, tokensMax }, capabilities } = await backend();
-          const { spans, rank, fusedTextsMax, fusedTokensMax } = capabilities;
-          return { backend: id, name, sha256, dimensions, tokensMax, spans, rank, fusedTextsMax, fusedTokensMax };
+          const { spans, rank, fusedTextsMax, fusedTokensMax, overlaps } = capabilities;
+          return { backend: id, name, sha256, dimensions, tokensMax, spans, rank, fusedTextsMax, fusedTokensMax, overlaps };
         },
       },
       async stop() {
@@ -95,6 +96,7 @@ export const inference = defineActor<InferenceSpec, InferenceArgs>({
 /** With the first use, like the model: a run that finds nothing to embed needs no native library. */
 async function providerOf({ backend, builtIn }: CheckedModel, calibrateIn: string | undefined): Promise<BackendProvider> {
   if (backend === 'onnx') return (await import('./onnx/onnx-backend.ts')).onnxBackend;
+  proveBindingOnce();
   const { llamaBackend } = await import('./llama/llama-backend.ts');
   // With the single head of the built-in model, flash attention is the faster route at every length.
   const route = builtIn ? { flashAttentionTokensMin: 0 } : calibrateIn === undefined ? {} : { calibrate: true, calibrationFolder: calibrateIn };

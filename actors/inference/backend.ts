@@ -31,8 +31,8 @@ export interface BackendCapabilities {
   readonly fusedTextsMax: number;
   /** The most tokens, padding included, that are worth computing together in one native call. */
   readonly fusedTokensMax: number;
-  /** Whether a native call that has begun can be stopped. If not, a cancel takes effect at the next text. */
-  readonly interruptible: boolean;
+  /** Whether an urgent text is computed beside one that has begun, and so need not wait for its end. */
+  readonly overlaps: boolean;
 }
 
 /** What every backend has in common, whatever its model is for. */

@@ -54,6 +54,7 @@ export const inferenceProtocol = defineProtocol('inference', {
         rank: { type: 'boolean' },
         fusedTextsMax: { type: 'uint32' },
         fusedTokensMax: { type: 'uint32' },
+        overlaps: { type: 'boolean' },
       },
     },
   },

@@ -85,7 +85,7 @@ describe('ranking', () => {
 
   it('says what the model is, and that it does not embed', async () => {
     expect(backend.model).toEqual({ name: 'tiny bert', sha256: await hashModel(path), dimensions: 0, tokensMax: 511 });
-    expect(backend.capabilities).toMatchObject({ rank: true, embed: false, interruptible: false });
+    expect(backend.capabilities).toMatchObject({ rank: true, embed: false, overlaps: false });
     expect(backend.countTokens(' ')).toBe(0);
     expect(backend.countTokens('w1 w2')).toBeGreaterThan(2);
   });

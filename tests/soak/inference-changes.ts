@@ -160,6 +160,7 @@ export class Changes {
   }
 
   async #kill(hosted: Hosted): Promise<string | void> {
+    // Only isolated models have processes: the models and the binary were tried when all were loaded at the beginning.
     const pids = leavesOf(process.pid);
     // It was killed before and is not back yet.
     if (pids.length === 0) return ': none there';

@@ -35,7 +35,8 @@ export interface InferenceSoakProgress {
   readonly resources: Resources;
   readonly works: number;
   readonly changes: number;
-  readonly violations: number;
+  /** All so far. */
+  readonly violations: readonly string[];
 }
 
 export interface InferenceSoakReport {
@@ -154,7 +155,7 @@ async function soakIn(folder: string, { minutes, seed, onSample }: Required<Infe
     const resources = await settled(samples[0]?.resources, gauge);
     if (passedMs() >= warmUpMs) samples.push({ atMs: passedMs(), resources });
     if (samples.length > 0) violations.push(...judgeCounts(samples[0]!.resources, resources));
-    onSample({ atMs: passedMs(), resources, works: load.ended, changes: changes.made, violations: violations.length + load.violations.length + changes.violations.length });
+    onSample({ atMs: passedMs(), resources, works: load.ended, changes: changes.made, violations: [...violations, ...load.violations, ...changes.violations] });
     load.lanes.resume();
   }
   await load.lanes.end();
@@ -206,7 +207,7 @@ function complaintsOf({ submitted, computed, deduplicated, cached, ended, reject
     ...Object.entries(open).flatMap(([what, value]) => (value === 0 ? [] : [`${what} is ${value} at a quiet moment`])),
     ...(submitted === decided + rejected ? [] : [`of ${submitted} texts ${decided + rejected} are accounted for`]),
     ...(decided === told ? [] : [`${decided} texts were decided, and ${told} outcomes told`]),
-    ...(units.sent === units.answered + units.failed ? [] : [`of ${units.sent} units ${units.answered + units.failed} came back`]),
+    ...(units.sent === units.answered + units.failed + units.withdrawn ? [] : [`of ${units.sent} units ${units.answered + units.failed + units.withdrawn} came back`]),
     ...(cache.bytes <= CACHE_BYTES ? [] : [`the cache has ${cache.bytes} bytes, and may have ${CACHE_BYTES}`]),
   ];
 }

@@ -153,7 +153,7 @@ function progressOf(json: boolean): (line: string, atMs: number) => void {
 function lineOf({ atMs, resources, works, violations, ...more }: SoakProgress | InferenceSoakProgress): string {
   const struck = 'faults' in more ? `${more.faults} faults` : `${more.changes} changes`;
   const { threads, processes, descriptors, applicationHeapBytes, guardianHeapBytes, rssBytes } = resources;
-  return `${(atMs / MINUTE_MS).toFixed(1)} min: ${works.toLocaleString('en')} works, ${struck}, ${violations} violations; heaps ${megabytes(applicationHeapBytes)} and ${megabytes(guardianHeapBytes)}, rss ${megabytes(rssBytes)}, ${threads} threads, ${processes} processes, ${descriptors} descriptors`;
+  return `${(atMs / MINUTE_MS).toFixed(1)} min: ${works.toLocaleString('en')} works, ${struck}, ${violations.length} violations; heaps ${megabytes(applicationHeapBytes)} and ${megabytes(guardianHeapBytes)}, rss ${megabytes(rssBytes)}, ${threads} threads, ${processes} processes, ${descriptors} descriptors`;
 }
 
 /**
@@ -183,6 +183,13 @@ async function main(): Promise<void> {
   const { what, json } = options;
   if (what === 'inference' && ranSteady()) return;
   const show = progressOf(json);
+  const shown = new Set<string>();
+  const showSample = (progress: SoakProgress | InferenceSoakProgress): void => {
+    // At once: whoever watches a run of hours wants to know what has just happened.
+    for (const violation of progress.violations) if (!shown.has(violation)) console.error(`VIOLATION: ${violation}`);
+    for (const violation of progress.violations) shown.add(violation);
+    show(lineOf(progress), progress.atMs);
+  };
   const beginMs = performance.now();
   const tell = (report: object, lines: readonly string[], complaints: readonly string[]): void => {
     if (process.stdout.isTTY && !json) process.stdout.write(CLEAR_LINE);
@@ -191,13 +198,13 @@ async function main(): Promise<void> {
   };
   if (what === 'run') {
     if (!json) console.log(`seed ${options.seed}`);
-    const report = await soak({ ...options, onSample: (progress) => show(lineOf(progress), progress.atMs) });
+    const report = await soak({ ...options, onSample: showSample });
     tell({ soak: 'run', ...report }, soakLines(report), report.violations);
     return;
   }
   if (what === 'inference') {
     if (!json) console.log(`seed ${options.seed}`);
-    const report = await inferenceSoak({ ...options, onSample: (progress) => show(lineOf(progress), progress.atMs) });
+    const report = await inferenceSoak({ ...options, onSample: showSample });
     tell({ soak: 'inference', ...report }, inferenceLines(report), report.violations);
     return;
   }

@@ -26,7 +26,8 @@ export interface SoakProgress {
   readonly resources: Resources;
   readonly works: number;
   readonly faults: number;
-  readonly violations: number;
+  /** All so far. */
+  readonly violations: readonly string[];
 }
 
 export interface SoakReport {
@@ -102,7 +103,7 @@ export async function soak({ minutes, seed, onSample = () => {} }: SoakOptions):
     const resources = await settled(samples[0]?.resources, gauge);
     if (passedMs() >= warmUpMs) samples.push({ atMs: passedMs(), resources });
     if (violations.length === 0) violations.push(...(samples.length === 0 ? [] : judgeCounts(samples[0]!.resources, resources)));
-    onSample({ atMs: passedMs(), resources, works: load.ended, faults: total(faults.tally), violations: violations.length + load.violations.length + faults.violations.length });
+    onSample({ atMs: passedMs(), resources, works: load.ended, faults: total(faults.tally), violations: [...violations, ...load.violations, ...faults.violations] });
     load.lanes.resume();
   }
   await load.lanes.end();

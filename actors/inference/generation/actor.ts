@@ -6,6 +6,7 @@
  * left during a native call takes the process with it.
  */
 import { SpillwayError, defineActor } from '../../../kernel/index.ts';
+import { proveBindingOnce } from '../binding-test.ts';
 import { chooseModel, type CheckedModel } from '../model-choice.ts';
 import { SEQUENCES_DEFAULT, type GenerationBackend, type GenerationBackendOptions } from './generation-backend.ts';
 import { checkRequest } from './generation-request.ts';
@@ -40,6 +41,7 @@ export const generation = defineActor<GenerationSpec, GenerationArgs>({
     const open = async (): Promise<GenerationBackend> => {
       const { path, sha256 } = 'sha256' in model ? model : await chooseModel(model.source, { purpose: 'generate', ...(model.cacheDir === undefined ? {} : { cacheDir: model.cacheDir }) });
       // With the first use, like the model: a thread that only has the actor needs no native library.
+      proveBindingOnce();
       const { loadLlamaGeneration } = await import('./llama-generation.ts');
       return loadLlamaGeneration(path, { ...options, sha256, log: (line) => context.log.warn('native', { line }) });
     };

@@ -112,7 +112,7 @@ class LlamaGeneration implements GenerationBackend {
     this.#context = context;
     this.model = model;
     this.sequences = context.totalSequences;
-    this.capabilities = { embed: false, spans: false, rank: false, generate: true, fusedTextsMax: context.totalSequences, fusedTokensMax: context.batchSize, interruptible: false };
+    this.capabilities = { embed: false, spans: false, rank: false, generate: true, fusedTextsMax: context.totalSequences, fusedTokensMax: context.batchSize, overlaps: false };
     this.#free = Array.from({ length: context.totalSequences }, () => context.getSequence());
     this.#promptBytesMax = promptBytesMax;
   }

@@ -29,6 +29,7 @@ export interface ModelInfo {
   readonly rank: boolean;
   readonly fusedTextsMax: number;
   readonly fusedTokensMax: number;
+  readonly overlaps: boolean;
 }
 
 export interface LoadOptions extends Partial<Pick<SchedulerOptions, 'limits' | 'cacheBytes' | 'quota'>> {

@@ -18,7 +18,7 @@ interface PreparedText {
 export class LlamaEmbedder implements EmbeddingBackend {
   readonly id = 'llama';
   readonly model: LoadedModel;
-  readonly capabilities: BackendCapabilities = { embed: true, spans: false, rank: false, generate: false, fusedTextsMax: 1, fusedTokensMax: 1, interruptible: false };
+  readonly capabilities: BackendCapabilities;
   readonly #llama: Llama;
   readonly #contexts: LlamaContexts;
   readonly #queue: TextQueue;
@@ -30,6 +30,7 @@ export class LlamaEmbedder implements EmbeddingBackend {
     this.#llama = llama;
     this.#contexts = contexts;
     // A decoder's context holds a cache of keys and values for every layer; a second one is too dear.
+    this.capabilities = { embed: true, spans: false, rank: false, generate: false, fusedTextsMax: 1, fusedTokensMax: 1, overlaps: contexts.isEncoder };
     this.#queue = contexts.isEncoder ? new TextQueue(() => this.#openExpress()) : new TextQueue();
     this.model = model;
     this.#truncate = options.truncate ?? 'refuse';

@@ -22,7 +22,7 @@ interface PreparedPair {
 export class LlamaRanker implements RankingBackend {
   readonly id = 'llama';
   readonly model: LoadedModel;
-  readonly capabilities: BackendCapabilities = { embed: false, spans: false, rank: true, generate: false, fusedTextsMax: 1, fusedTokensMax: 1, interruptible: false };
+  readonly capabilities: BackendCapabilities = { embed: false, spans: false, rank: true, generate: false, fusedTextsMax: 1, fusedTokensMax: 1, overlaps: false };
   readonly #llama: Llama;
   readonly #native: LlamaModel;
   readonly #context: LlamaRankingContext;

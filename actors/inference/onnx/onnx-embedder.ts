@@ -34,7 +34,7 @@ export class OnnxEmbedder implements SpanBackend {
     this.model = model;
     // A model that pools for itself does not show its tokens, nor does every tokenizer where they lie.
     const spans = pooling !== 'sentence' && tokenizer.encodePlaced(SPAN_PROBE) !== undefined;
-    this.capabilities = { embed: true, spans, rank: false, generate: false, fusedTextsMax: fusion.textsMax, fusedTokensMax: fusion.tokensMax, interruptible: false };
+    this.capabilities = { embed: true, spans, rank: false, generate: false, fusedTextsMax: fusion.textsMax, fusedTokensMax: fusion.tokensMax, overlaps: false };
     this.#calls = new FusedCalls(session, fusion, options.nowMs);
     this.#tokenizer = tokenizer;
     this.#pooling = pooling;

@@ -25,7 +25,7 @@ export class OnnxRanker implements RankingBackend {
 
   constructor({ session, tokenizer, model, fusion }: RankerParts, options: BackendOptions) {
     this.model = model;
-    this.capabilities = { embed: false, spans: false, rank: true, generate: false, fusedTextsMax: fusion.textsMax, fusedTokensMax: fusion.tokensMax, interruptible: false };
+    this.capabilities = { embed: false, spans: false, rank: true, generate: false, fusedTextsMax: fusion.textsMax, fusedTokensMax: fusion.tokensMax, overlaps: false };
     this.#calls = new FusedCalls(session, fusion, options.nowMs);
     this.#tokenizer = tokenizer;
     this.#frame = tokenizer.pairFrame();

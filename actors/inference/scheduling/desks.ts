@@ -45,10 +45,10 @@ export class Desks {
     return this.#least((desk) => desk.takesOrdinary(nowMs), (a, b) => a.ordinary.length - b.ordinary.length || a.ordinaryTokens - b.ordinaryTokens);
   }
 
-  /** Who has the least urgent work; of several, who has nothing else that would have to be waited for. */
-  forUrgent(nowMs: number): Desk | undefined {
+  /** Who, `besides` one, has the least urgent work; of several, who has nothing else that would have to be waited for. */
+  forUrgent(nowMs: number, besides?: Desk): Desk | undefined {
     return this.#least(
-      (desk) => desk.takesUrgent(nowMs),
+      (desk) => desk !== besides && desk.takesUrgent(nowMs),
       (a, b) => Number(a.isRecovering) - Number(b.isRecovering) || a.urgentTokens - b.urgentTokens || a.ordinary.length - b.ordinary.length,
     );
   }

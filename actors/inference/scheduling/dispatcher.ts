@@ -2,6 +2,11 @@
  * Sends units to workers and brings back what they answer, or sends it again.
  *
  * Units go out at the end of the turn in which something changed, so that texts that come together go together.
+ *
+ * A single urgent text that would have to wait for a running one goes to two workers, and the first answer ends the
+ * other's (the tied requests of Dean and Barroso, "The Tail at Scale", CACM 56(2), 2013): it waits for the shorter of two
+ * texts, and not for a worker that the operating system has just left without a core. At most one text goes so
+ * at a time, so that many urgent ones do not cost twice their work.
  */
 import { SpillwayError, type Clock } from '../../../kernel/index.ts';
 import type { Desk } from './desk.ts';
@@ -78,24 +83,38 @@ export class Dispatcher {
       if (desk === undefined) return;
       const draft = urgent ? builder.urgent(desk) : builder.ordinary(desk);
       if (draft === undefined) return;
-      this.#sendUnit(desk, draft, urgent, nowMs);
+      const second = urgent ? this.#secondFor(draft, desk, nowMs) : undefined;
+      const leftMs = draft.jobs.reduce((longest, { deadlineAtMs }) => Math.max(longest, deadlineAtMs - nowMs), 1);
+      const common = {
+        jobs: draft.jobs, tokens: draft.tokens, urgent, sentAtMs: nowMs,
+        deadlineMs: Math.min(UNIT_DEADLINE_MS, leftMs), isHurried: leftMs < UNIT_DEADLINE_MS,
+        isTied: second !== undefined, controller: new AbortController(),
+      };
+      this.#sendUnit({ ...common, desk });
+      if (second !== undefined) this.#sendUnit({ ...common, desk: second });
     }
   }
 
-  #sendUnit(desk: Desk, { jobs, tokens }: UnitDraft, urgent: boolean, nowMs: number): void {
+  /** @returns who may have the urgent text as well, if it is one alone and would have to wait */
+  #secondFor({ jobs: [job, other] }: UnitDraft, first: Desk, nowMs: number): Desk | undefined {
+    const { board, desks, model } = this.#spec;
+    // The one at hand is still counted among those that wait.
+    if (model.overlaps || other !== undefined || board.queues.interactive.waitingTexts > 1 || desks.urgentTokens > 0 || first.ordinary.length === 0) return undefined;
+    // A text that has failed a worker shall not fail two at once.
+    if (job!.failures > 0 || job!.returns > 0) return undefined;
+    const second = desks.forUrgent(nowMs, first);
+    return second?.isRecovering === true ? undefined : second;
+  }
+
+  #sendUnit(unit: Unit): void {
     const { board } = this.#spec;
-    const unit: Unit = { jobs, desk, urgent, tokens, sentAtMs: nowMs, controller: new AbortController() };
+    const { jobs, desk, urgent, deadlineMs } = unit;
     const texts = jobs.map(({ text }) => text);
-    let deadlineAtMs = -Infinity;
-    for (const job of jobs) {
-      board.sent(job, unit);
-      deadlineAtMs = Math.max(deadlineAtMs, job.deadlineAtMs);
-    }
+    for (const job of jobs) board.sent(job, unit);
     desk.sent(unit);
     board.ledger.units.sent++;
     board.ledger.sentTexts += jobs.length;
     const { truncate } = jobs[0]!;
-    const deadlineMs = Math.max(1, Math.min(UNIT_DEADLINE_MS, deadlineAtMs - nowMs));
     const options = { urgent, deadlineMs, signal: unit.controller.signal, ...(truncate === undefined ? {} : { truncate }) };
     // A worker that throws at once is treated like one that rejects.
     new Promise<EmbedReply>((resolve) => resolve(desk.worker.embed(texts, options))).then(
@@ -135,7 +154,8 @@ export class Dispatcher {
     desk.answered(tokens, this.#spec.clock.monotonicMs());
     board.ledger.units.answered++;
     board.ledger.tokens += tokens;
-    if (returned.length > 0) this.#comeBack(returned, new SpillwayError('ask_cancelled', 'The worker gave the text back each time.'), jobs.length);
+    if (unit.isTied && jobs.every(({ isDone }) => isDone)) unit.controller.abort();
+    if (returned.length > 0) this.#comeBack(returned, new SpillwayError('ask_cancelled', 'The worker gave the text back each time.'), unit);
     this.turnSoon();
   }
 
@@ -143,24 +163,24 @@ export class Dispatcher {
     const { board, desks, clock, timers, onGone } = this.#spec;
     const { jobs, desk } = unit;
     const nowMs = clock.monotonicMs();
-    board.ledger.units.failed++;
+    board.ledger.units[unit.controller.signal.aborted ? 'withdrawn' : 'failed']++;
     desk.returned(unit);
     const fate = deskFate(error);
     if (fate === 'pauses') timers.after(desk.refused(nowMs), () => this.turnSoon());
     else if (fate === 'failed') desk.failed(nowMs);
     else if (fate === 'gone') desk.isGone = true;
-    this.#comeBack(jobs.filter((job) => board.cameBack(job)), error, jobs.length);
+    this.#comeBack(jobs.filter((job) => board.cameBack(job)), error, unit);
     // Without workers, what waits would wait forever.
     if (desks.isGone) onGone(error);
     this.turnSoon();
   }
 
   /** Texts that are still wanted have come back without a result. */
-  #comeBack(jobs: readonly TextJob[], error: unknown, unitTexts: number): void {
+  #comeBack(jobs: readonly TextJob[], error: unknown, unit: Unit): void {
     const { board } = this.#spec;
     // Each is put before the others, so the last comes first.
     for (const job of jobs.toReversed()) {
-      if (tryAgain(job, error, unitTexts)) board.requeue(job);
+      if (tryAgain(job, error, unit)) board.requeue(job);
       else board.complete(job, unembedded('failed', { reason: reasonOf(error) }));
     }
     if (this.#endError !== undefined) board.rejectWaiting(this.#endError.error);

@@ -16,6 +16,8 @@ export interface ScheduledModel extends Pick<LoadedModel, 'sha256' | 'dimensions
   /** As in `BackendCapabilities`: above 1, a unit is made of texts of like length. */
   readonly fusedTextsMax: number;
   readonly fusedTokensMax: number;
+  /** Whether a worker computes an urgent text beside one that has begun. */
+  readonly overlaps: boolean;
 }
 
 export interface UnitOptions {

@@ -28,9 +28,9 @@ export class Ledger {
   refusedRequests = 0;
   refusedTexts = 0;
   readonly outcomes = Object.fromEntries(TEXT_STATUSES.map((status) => [status, 0])) as Record<TextStatus, number>;
-  /** At all times `sent = answered + failed + in flight`. */
-  readonly units = { sent: 0, answered: 0, failed: 0 };
-  /** Texts in the units that were sent; more than `computed`, if some were sent again. */
+  /** At all times `sent = answered + failed + withdrawn + in flight`; withdrawn are those for which nobody waited any more. */
+  readonly units = { sent: 0, answered: 0, failed: 0, withdrawn: 0 };
+  /** Texts in the units that were sent; more than `computed`, if some were sent again or to two workers. */
   sentTexts = 0;
   /** As workers reported. */
   tokens = 0;

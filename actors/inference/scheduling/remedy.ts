@@ -8,7 +8,8 @@
  * | `actor_stopped`, `system_closed`      | go again, to others                         | is not asked again |
  * | `ask_cancelled`                       | go again, at most `RETURNS_MAX` times       | goes on            |
  * | `message_too_large`                   | go again in units half the size; one: fails | goes on            |
- * | `ask_deadline`                        | go again, each alone; twice alone: fails    | goes on            |
+ * | `ask_deadline` of those who wait      | go again for whoever came later             | goes on            |
+ * | `ask_deadline` of the worker          | go again, each alone; twice alone: fails    | goes on            |
  * | any other, `actor_restarted` above all| go again, each alone; twice alone: fails    | has failed         |
  *
  * Only texts for which somebody still waits go again. The last row finds the text that a model cannot take. After a
@@ -18,6 +19,7 @@
  */
 import { SpillwayError } from '../../../kernel/index.ts';
 import type { TextJob } from './text-job.ts';
+import type { Unit } from './unit.ts';
 
 /** Workers that failed with a text alone, before it is told that it failed. One may be a coincidence. */
 const FAILURES_MAX = 2;
@@ -43,8 +45,10 @@ export function deskFate(error: unknown): DeskFate {
 }
 
 /** Prepares a text of a unit that came back for its next try. @returns false if there is none */
-export function tryAgain(job: TextJob, error: unknown, unitTexts: number): boolean {
+export function tryAgain(job: TextJob, error: unknown, { jobs: { length: unitTexts }, isHurried }: Pick<Unit, 'jobs' | 'isHurried'>): boolean {
   const fate = deskFate(error);
+  // Each such try has a later deadline than the one before, or nobody waits any more.
+  if (isHurried && codeOf(error) === 'ask_deadline') return true;
   if (fate === 'failed' || codeOf(error) === 'ask_deadline') {
     job.companionsMax = 1;
     // With others, any of them may have been the cause.

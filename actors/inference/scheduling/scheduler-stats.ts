@@ -22,7 +22,7 @@ export interface ClassStats {
  * At all times
  * `submitted = computed + deduplicated + cached + ended + rejected + held of all classes`,
  * `computed + deduplicated + cached + ended =` the sum of `outcomes`, and
- * `units.sent = units.answered + units.failed + units.inFlight`.
+ * `units.sent = units.answered + units.failed + units.withdrawn + units.inFlight`, the withdrawn being those for which nobody waited any more.
  */
 export interface SchedulerStats {
   /** Texts of accepted requests. */
@@ -40,8 +40,8 @@ export interface SchedulerStats {
   readonly refusedRequests: number;
   readonly refusedTexts: number;
   readonly outcomes: Readonly<Record<TextStatus, number>>;
-  readonly units: { readonly sent: number; readonly answered: number; readonly failed: number; readonly inFlight: number };
-  /** Texts in units that were sent, those sent again included. */
+  readonly units: { readonly sent: number; readonly answered: number; readonly failed: number; readonly withdrawn: number; readonly inFlight: number };
+  /** Texts in units that were sent, those sent again or to two workers included. */
   readonly sentTexts: number;
   /** Reported by workers. */
   readonly tokens: number;

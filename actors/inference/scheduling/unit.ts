@@ -9,5 +9,11 @@ export interface Unit {
   /** As estimated when it was sent. */
   readonly tokens: number;
   readonly sentAtMs: number;
+  readonly deadlineMs: number;
+  /** Whether its deadline is that of who waits for it, and so says nothing of its worker. */
+  readonly isHurried: boolean;
+  /** Whether another worker has the same texts, and whoever answers first ends the other's. */
+  readonly isTied: boolean;
+  /** Ends it when nobody waits for it any more. Tied units have it in common. */
   readonly controller: AbortController;
 }

@@ -29,7 +29,7 @@ export const unrouted = defineActor<InferenceSpec, BenchModel>({
         rank: refuse,
         load: () => {
           const { name, sha256, dimensions, tokensMax } = backend.model;
-          return { backend: backend.id, name, sha256, dimensions, tokensMax, spans: false, rank: false, fusedTextsMax: 1, fusedTokensMax: tokensMax };
+          return { backend: backend.id, name, sha256, dimensions, tokensMax, spans: false, rank: false, fusedTextsMax: 1, fusedTokensMax: tokensMax, overlaps: false };
         },
       },
       stop: () => backend.close(),

@@ -44,7 +44,7 @@ describe('with inference actors', () => {
   const scratch = realpathSync(mkdtempSync(join(tmpdir(), 'spillway-scheduler-')));
   let system: System;
   let workers: EmbedWorker[];
-  let loaded: { sha256: string; dimensions: number; tokensMax: number; fusedTextsMax: number; fusedTokensMax: number };
+  let loaded: { sha256: string; dimensions: number; tokensMax: number; fusedTextsMax: number; fusedTokensMax: number; overlaps: boolean };
 
   beforeAll(async () => {
     const model = await chooseModel(writeTinyBert(join(scratch, 'tiny.gguf')));

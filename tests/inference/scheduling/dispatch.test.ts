@@ -112,17 +112,84 @@ describe('a unit', () => {
 });
 
 describe('an interactive text', () => {
-  it('passes what the workers have in hand, by the one with the least urgent work', async () => {
+  it('passes what the workers have in hand, each of several by the one with the least urgent work', async () => {
     const simulation = new Simulation();
     const workers = [new HeldWorker(), new HeldWorker()];
     const scheduler = simulation.scheduler(workers);
     void scheduler.embed({ texts: texts(200), priority: 'bulk' });
     await simulation.settle();
-    void scheduler.embed({ texts: ['first'], priority: 'interactive' });
-    await simulation.settle();
-    void scheduler.embed({ texts: ['second'], priority: 'interactive' });
+    void scheduler.embed({ texts: ['first', 'second'], priority: 'interactive' });
     await simulation.settle();
     expect(workers.map(({ units }) => units.map(({ urgent }) => urgent))).toEqual([[false, false, true], [false, false, true]]);
+  });
+
+  it('that would have to wait goes to two workers, and the first answer ends the other', async () => {
+    const simulation = new Simulation();
+    const workers = [new HeldWorker(), new HeldWorker(), new HeldWorker()];
+    const scheduler = simulation.scheduler(workers);
+    void scheduler.embed({ texts: texts(200), priority: 'bulk' });
+    await simulation.settle();
+    const answer = scheduler.embed({ texts: ['a question'], priority: 'interactive' });
+    await simulation.settle();
+    const asked = workers.flatMap(({ units }) => units.filter(({ urgent }) => urgent));
+    expect(asked.map((unit) => unit.texts)).toEqual([['a question'], ['a question']]);
+    // As long as it is on its way, others go to one worker each.
+    void scheduler.embed({ texts: ['another'], priority: 'interactive' });
+    await simulation.settle();
+    expect(workers.flatMap(({ units }) => units).filter((unit) => unit.texts.includes('another'))).toHaveLength(1);
+    asked[1]!.answer();
+    expect((await answer)[0]).toMatchObject({ status: 'ok', vector: vectorOf('a question') });
+    expect(asked[0]!.signal?.aborted).toBe(true);
+    asked[0]!.fail('ask_cancelled');
+    await simulation.settle();
+    expect(scheduler.stats).toMatchObject({ computed: 1, units: { answered: 1, failed: 0, withdrawn: 1 } });
+  });
+
+  it.each([
+    ['is idle', 0, MODEL],
+    ['computes it beside what has begun', 200, { ...MODEL, overlaps: true }],
+  ])('goes to one worker alone where that one %s', async (_, bulkTexts, model) => {
+    const simulation = new Simulation();
+    const workers = [new HeldWorker(), new HeldWorker()];
+    const scheduler = simulation.scheduler(workers, { model });
+    if (bulkTexts > 0) void scheduler.embed({ texts: texts(bulkTexts), priority: 'bulk' });
+    await simulation.settle();
+    void scheduler.embed({ texts: ['a question'], priority: 'interactive' });
+    await simulation.settle();
+    expect(workers.flatMap(({ units }) => units.filter(({ urgent }) => urgent))).toHaveLength(1);
+  });
+
+  it('with two workers waits for the shorter of the running texts', async () => {
+    const simulation = new Simulation();
+    const workers = [new SerialWorker(simulation, 1), new SerialWorker(simulation, 10)];
+    const scheduler = simulation.scheduler(workers);
+    void scheduler.embed({ texts: texts(200, 20), priority: 'bulk' });
+    await simulation.advance(105);
+    for (const name of ['one', 'two', 'three', 'four']) {
+      const sentMs = simulation.nowMs;
+      let waitedMs = Infinity;
+      void scheduler.embed({ texts: [name], priority: 'interactive' }).then(() => (waitedMs = simulation.nowMs - sentMs));
+      await simulation.advance(50);
+      expect(waitedMs).toBeLessThanOrEqual(20 + tokensOf(name));
+    }
+    await simulation.finish();
+    const { units } = scheduler.stats;
+    expect(units).toEqual({ sent: units.answered + units.withdrawn, answered: units.answered, failed: 0, withdrawn: 4, inFlight: 0 });
+  });
+
+  it('that fails one of its two workers has its vector of the other', async () => {
+    const simulation = new Simulation();
+    const workers = [new HeldWorker(), new HeldWorker()];
+    const scheduler = simulation.scheduler(workers);
+    void scheduler.embed({ texts: texts(200), priority: 'bulk' });
+    await simulation.settle();
+    const answer = scheduler.embed({ texts: ['a question'], priority: 'interactive' });
+    await simulation.settle();
+    const [one, other] = workers.map(({ units }) => units.find(({ urgent }) => urgent)!);
+    one!.fail('actor_restarted');
+    await simulation.settle();
+    other!.answer();
+    expect((await answer)[0]).toMatchObject({ status: 'ok' });
   });
 
   it('waits for no more than the running text', async () => {

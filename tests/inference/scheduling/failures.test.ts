@@ -33,6 +33,26 @@ describe('a worker that fails', () => {
     results.forEach(({ vector }, index) => index === 137 || expect(vector).toEqual(vectorOf(textOf(index))));
   });
 
+  it('only by the deadlines of those who waited first costs those who wait longer nothing', async () => {
+    const simulation = new Simulation();
+    const worker = new HeldWorker();
+    const scheduler = simulation.scheduler([worker]);
+    const hurried = [];
+    for (let turn = 0; turn < 5; turn++) {
+      hurried.push(scheduler.embed({ texts: ['wanted'], deadlineMs: 5 }));
+      await simulation.settle();
+      // Somebody else comes while it is on its way.
+      if (turn === 4) hurried.push(scheduler.embed({ texts: ['wanted'], deadlineMs: 60_000 }));
+      else hurried.push(scheduler.embed({ texts: ['wanted'], deadlineMs: 10 }));
+      await simulation.advance(5);
+      worker.units.at(-1)!.fail('ask_deadline');
+      await simulation.settle();
+    }
+    worker.units.at(-1)!.answer();
+    const ends = (await Promise.all(hurried)).map(([result]) => result!.status);
+    expect(ends).toEqual([...Array.from({ length: 9 }, () => 'deadline'), 'ok']);
+  });
+
   it('because of an urgent text costs the neighbours it passed nothing', async () => {
     const simulation = new Simulation();
     const worker = new SerialWorker(simulation);

@@ -54,7 +54,7 @@ function assertBalance({ stats }: EmbedScheduler): void {
   const held = PRIORITIES.reduce((sum, priority) => sum + classes[priority].heldTexts, 0);
   expect(computed + deduplicated + cached + ended + rejected + held).toBe(submitted);
   expect(Object.values(outcomes).reduce((sum, count) => sum + count, 0)).toBe(computed + deduplicated + cached + ended);
-  expect(units.answered + units.failed + units.inFlight).toBe(units.sent);
+  expect(units.answered + units.failed + units.withdrawn + units.inFlight).toBe(units.sent);
   for (const priority of PRIORITIES) {
     expect(classes[priority].waitingTexts).toBeGreaterThanOrEqual(0);
     expect(classes[priority].heldBytes).toBeGreaterThanOrEqual(0);

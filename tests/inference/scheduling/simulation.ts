@@ -6,7 +6,7 @@ import { hash } from 'node:crypto';
 import { ManualClock, SpillwayError } from '../../../kernel/index.ts';
 import { EmbedScheduler, type EmbedReply, type EmbedWorker, type ScheduledModel, type SchedulerOptions, type Timers, type UnitOptions } from '../../../actors/inference/scheduling/index.ts';
 
-export const MODEL: ScheduledModel = { sha256: 'abc', dimensions: 4, tokensMax: 2_048, fusedTextsMax: 1, fusedTokensMax: 1 };
+export const MODEL: ScheduledModel = { sha256: 'abc', dimensions: 4, tokensMax: 2_048, fusedTextsMax: 1, fusedTokensMax: 1, overlaps: false };
 
 /** What the model says of a text, the same every time. */
 export function vectorOf(text: string): Float32Array<ArrayBuffer> {
@@ -143,7 +143,9 @@ export class SerialWorker implements EmbedWorker {
 
   embed(texts: readonly string[], options: UnitOptions): Promise<EmbedReply> {
     return new Promise((resolve, reject) => {
-      this.#runs.push({ ...options, texts, begun: 0, resolve, reject });
+      const run = { ...options, texts, begun: 0, resolve, reject };
+      this.#runs.push(run);
+      options.signal?.addEventListener('abort', () => this.#withdraw(run), { once: true });
       if (!this.#isBusy) {
         this.idleMs += this.#simulation.nowMs - this.#idleSinceMs;
         this.#isBusy = true;
@@ -159,6 +161,14 @@ export class SerialWorker implements EmbedWorker {
       this.#runs.splice(this.#runs.indexOf(run), 1);
       run.reject(new SpillwayError('actor_restarted', 'It crashed.'));
     }
+  }
+
+  /** An ask that is cancelled fails at once; a text that has begun runs to its end. */
+  #withdraw(run: Run): void {
+    const index = this.#runs.indexOf(run);
+    if (index === -1) return;
+    this.#runs.splice(index, 1);
+    run.reject(new SpillwayError('ask_cancelled', 'It is not wanted any more.'));
   }
 
   #next(): void {
