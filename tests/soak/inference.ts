@@ -7,7 +7,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { seededRandom } from '../../kernel/index.ts';
 import { createSystem } from '../../supervisors/index.ts';
 import { createModelHost } from '../../actors/inference/hosting/model-host.ts';
@@ -19,27 +18,19 @@ import { InferenceLoad, type LoadTarget } from './inference-load.ts';
 import { writeModels, writeSpoilt } from './inference-models.ts';
 import { Reference } from './inference-reference.ts';
 import { soakTexts } from './inference-texts.ts';
-import { SETTLE_LOOK_MS, SETTLE_MS, evenly, settled } from './quiet.ts';
+import { closingReport, judgedOf, lastingComplaints, memoryComplaints, runCourse, type CourseReport, type SoakOptions, type SoakSample } from './course.ts';
 import { measureResources, type Resources } from './resources.ts';
 import { GAUGE } from './restarts.ts';
-import { growthOf, judgeCounts, judgeMemory, judgeSlope, type TimedSample } from './thresholds.ts';
+import { growthOf, judgeMemory, type TimedSample } from './thresholds.ts';
 
-export interface InferenceSoakOptions {
-  readonly minutes: number;
-  readonly seed: number;
-  readonly onSample?: (progress: InferenceSoakProgress) => void;
-}
-
-export interface InferenceSoakProgress {
-  readonly atMs: number;
-  readonly resources: Resources;
+interface Counted {
   readonly works: number;
   readonly changes: number;
-  /** All so far. */
-  readonly violations: readonly string[];
 }
 
-export interface InferenceSoakReport {
+export type InferenceSoakSample = SoakSample & Counted;
+
+export interface InferenceSoakReport extends CourseReport {
   readonly seed: number;
   readonly minutes: number;
   /** Calls by kind. */
@@ -54,11 +45,8 @@ export interface InferenceSoakReport {
   readonly loadsMs: readonly number[];
   /** Of isolated models whose process was killed. */
   readonly recoveriesMs: readonly number[];
-  readonly quietMoments: number;
-  readonly samples: readonly TimedSample[];
   readonly before: Resources;
   readonly after: Resources;
-  readonly violations: readonly string[];
 }
 
 /** Between two changes, and at most this part of the run. */
@@ -67,18 +55,12 @@ const CHANGE_PART = 1 / 60;
 /** The same for quiet moments. */
 const QUIET_EVERY_MS = 30_000;
 const QUIET_PART = 1 / 10;
-/** However short the run and slow the machine; before each there is a change at least. */
+/** However short the run and slow the machine. */
 const QUIET_MIN = 4;
-/** What is compiled and allocated in this part of the run, or this time, is not judged. */
-const WARM_UP_PART = 1 / 4;
-const WARM_UP_MAX_MS = 300_000;
 const CLOSE_MS = 120_000;
-/** Samples that the memory is judged by. */
-const JUDGED = 9;
 /** Shorter runs have seen too few models come and go for resident memory to be judged as the heaps are. */
 const RSS_FROM_MINUTES = 5;
 const SHORT_RSS_GROWTH_MAX = 1;
-const VIOLATIONS_SHOWN = 100;
 
 /** A run this long has a model in the shape of MiniLM among the others. */
 const WIDE_FROM_MINUTES = 5;
@@ -89,7 +71,7 @@ const CACHE_BYTES = 65_536;
 const LIMITS = { interactive: { textsMax: 256 } } as const;
 const NAMES = { busy: 'busy', seldom: ['seldom', 'rare'], apart: 'apart' } as const;
 
-export async function inferenceSoak({ minutes, seed, onSample = () => {} }: InferenceSoakOptions): Promise<InferenceSoakReport> {
+export async function inferenceSoak({ minutes, seed, onSample = () => {} }: SoakOptions<Counted>): Promise<InferenceSoakReport> {
   const folder = await mkdtemp(join(tmpdir(), 'spillway-inference-soak-'));
   try {
     return await soakIn(folder, { minutes, seed, onSample });
@@ -98,7 +80,7 @@ export async function inferenceSoak({ minutes, seed, onSample = () => {} }: Infe
   }
 }
 
-async function soakIn(folder: string, { minutes, seed, onSample }: Required<InferenceSoakOptions>): Promise<InferenceSoakReport> {
+async function soakIn(folder: string, { minutes, seed, onSample }: Required<SoakOptions<Counted>>): Promise<InferenceSoakReport> {
   const lengthMs = minutes * 60_000;
   const random = seededRandom(seed);
   const texts = soakTexts(random.fork('texts'));
@@ -129,53 +111,35 @@ async function soakIn(folder: string, { minutes, seed, onSample }: Required<Infe
   ];
   const load = new InferenceLoad({ targets, texts, reference, random: random.fork('load') });
 
-  const violations: string[] = [];
-  const samples: TimedSample[] = [];
-  const beginMs = performance.now();
-  const passedMs = (): number => performance.now() - beginMs;
-  const changeEveryMs = Math.min(CHANGE_EVERY_MS, lengthMs * CHANGE_PART);
-  const quietEveryMs = Math.min(QUIET_EVERY_MS, lengthMs * QUIET_PART);
-  const warmUpMs = Math.min(WARM_UP_MAX_MS, lengthMs * WARM_UP_PART);
-  let quietMoments = 0;
-  let nextChangeMs = 0;
-  while (passedMs() < lengthMs || quietMoments < QUIET_MIN) {
-    const quietMs = passedMs() + quietEveryMs;
-    do {
-      nextChangeMs = Math.max(nextChangeMs + changeEveryMs, passedMs());
-      await changes.next();
-      violations.push(...load.lanes.overdue());
-      await pause(Math.max(0, Math.min(nextChangeMs, quietMs) - passedMs()));
-    } while (passedMs() < quietMs);
-    if (!(await load.lanes.pause())) violations.push(`${load.lanes.open} calls are open long after their deadlines`);
-    quietMoments++;
-    for (const { name, embedder } of targets) violations.push(...(await ledgerComplaints(name, () => embedder.stats)));
-    await changes.renew(busy);
-    await changes.settle(apart);
-    for (const hosted of seldom) await changes.unload(hosted);
-    const resources = await settled(samples[0]?.resources, gauge);
-    if (passedMs() >= warmUpMs) samples.push({ atMs: passedMs(), resources });
-    if (samples.length > 0) violations.push(...judgeCounts(samples[0]!.resources, resources));
-    onSample({ atMs: passedMs(), resources, works: load.ended, changes: changes.made, violations: [...violations, ...load.violations, ...changes.violations] });
-    load.lanes.resume();
-  }
-  await load.lanes.end();
+  const found = (): string[] => [...load.violations, ...changes.violations];
+  const course = await runCourse({
+    lengthMs, gauge, found,
+    lanes: load.lanes,
+    troubleEveryMs: Math.min(CHANGE_EVERY_MS, lengthMs * CHANGE_PART),
+    trouble: () => changes.next(),
+    quietEveryMs: Math.min(QUIET_EVERY_MS, lengthMs * QUIET_PART),
+    quietMin: QUIET_MIN,
+    async quietComplaints() {
+      const complaints: string[] = [];
+      for (const { name, embedder } of targets) complaints.push(...(await ledgerComplaints(name, () => embedder.stats)));
+      await changes.renew(busy);
+      await changes.settle(apart);
+      for (const hosted of seldom) await changes.unload(hosted);
+      return complaints;
+    },
+    onSample: (sample) => onSample({ ...sample, works: load.ended, changes: changes.made }),
+  });
   await Promise.all([threads.close(), processes.close()]);
   await system.close(CLOSE_MS);
-  const after = await settled(before);
-  violations.push(...judgeCounts(before, after).map((complaint) => `after the system was closed: ${complaint}`));
-  violations.push(...memoryComplaints(samples, minutes));
+  const report = await closingReport(before, course, found(), minutes >= RSS_FROM_MINUTES ? memoryComplaints(course.samples) : shortComplaints(course.samples));
   const { works, outcomes, refusals } = load;
   const { tally, loadsMs, recoveriesMs } = changes;
-  return {
-    seed, minutes, works, outcomes, refusals, compared: reference.compared, changes: tally, loadsMs, recoveriesMs, quietMoments, samples, before, after,
-    violations: [...new Set([...load.violations, ...changes.violations, ...violations])].slice(0, VIOLATIONS_SHOWN),
-  };
+  return { seed, minutes, works, outcomes, refusals, compared: reference.compared, changes: tally, loadsMs, recoveriesMs, before, ...report };
 }
 
-/** Native memory is still finding its level in a short run, so there its bound is a wide one; heaps are judged alike in all. */
-function memoryComplaints(samples: readonly TimedSample[], minutes: number): string[] {
-  const judged = evenly(samples.map(({ resources }) => resources), JUDGED);
-  if (minutes >= RSS_FROM_MINUTES) return [...judgeMemory(judged), ...judgeSlope(samples)];
+/** Native memory is still finding its level in a short run, so there its bound is a wide one; heaps are judged as in others. */
+function shortComplaints(samples: readonly TimedSample[]): string[] {
+  const judged = judgedOf(samples);
   const { total } = growthOf(judged.map(({ rssBytes }) => rssBytes));
   const ofHeaps = judgeMemory(judged.map((resources) => ({ ...resources, rssBytes: 0 })));
   return total <= SHORT_RSS_GROWTH_MAX ? ofHeaps : [...ofHeaps, `rssBytes: grew by ${(total * 100).toFixed(1)} % in a short run`];
@@ -187,15 +151,12 @@ function budgetFor(paths: readonly string[]): number {
   return 2 * Math.max(...bytes) + Math.min(...bytes);
 }
 
-/** What of a scheduler does not add up while nothing is under way. It is looked at until it does, since units that nobody waits for come back a moment late. */
-async function ledgerComplaints(name: string, statsNow: () => SchedulerStats | undefined): Promise<string[]> {
-  const endMs = performance.now() + SETTLE_MS;
-  for (;;) {
+/** What of a scheduler does not add up while nothing is under way; units that nobody waits for come back a moment late. */
+function ledgerComplaints(name: string, statsNow: () => SchedulerStats | undefined): Promise<string[]> {
+  return lastingComplaints(() => {
     const stats = statsNow();
-    const found = stats === undefined ? [] : complaintsOf(stats).map((complaint) => `${name}: ${complaint}`);
-    if (found.length === 0 || performance.now() > endMs) return found;
-    await pause(SETTLE_LOOK_MS);
-  }
+    return stats === undefined ? [] : complaintsOf(stats).map((complaint) => `${name}: ${complaint}`);
+  });
 }
 
 function complaintsOf({ submitted, computed, deduplicated, cached, ended, rejected, outcomes, units, requests, jobs, roomWaiters, classes, cache }: SchedulerStats): string[] {

@@ -8,10 +8,10 @@
 import './compile-cache.ts';
 import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
-import { inferenceSoak, type InferenceSoakProgress, type InferenceSoakReport } from './inference.ts';
+import { inferenceSoak, type InferenceSoakSample, type InferenceSoakReport } from './inference.ts';
 import { RESTARTABLE, restarts, type Restartable, type RestartsReport } from './restarts.ts';
 import type { Resources } from './resources.ts';
-import { soak, type SoakProgress, type SoakReport } from './soak.ts';
+import { soak, type FaultSoakSample, type SoakReport } from './soak.ts';
 import { COUNTED, MEMORY, THRESHOLDS_IN_WORDS, growthOf } from './thresholds.ts';
 
 const USAGE = `Usage: npm run soak -- [run] [--minutes M] [--seed S] [--json]
@@ -150,7 +150,7 @@ function progressOf(json: boolean): (line: string, atMs: number) => void {
   };
 }
 
-function lineOf({ atMs, resources, works, violations, ...more }: SoakProgress | InferenceSoakProgress): string {
+function lineOf({ atMs, resources, works, violations, ...more }: FaultSoakSample | InferenceSoakSample): string {
   const struck = 'faults' in more ? `${more.faults} faults` : `${more.changes} changes`;
   const { threads, processes, descriptors, applicationHeapBytes, guardianHeapBytes, rssBytes } = resources;
   return `${(atMs / MINUTE_MS).toFixed(1)} min: ${works.toLocaleString('en')} works, ${struck}, ${violations.length} violations; heaps ${megabytes(applicationHeapBytes)} and ${megabytes(guardianHeapBytes)}, rss ${megabytes(rssBytes)}, ${threads} threads, ${processes} processes, ${descriptors} descriptors`;
@@ -184,11 +184,11 @@ async function main(): Promise<void> {
   if (what === 'inference' && ranSteady()) return;
   const show = progressOf(json);
   const shown = new Set<string>();
-  const showSample = (progress: SoakProgress | InferenceSoakProgress): void => {
+  const showSample = (sample: FaultSoakSample | InferenceSoakSample): void => {
     // At once: whoever watches a run of hours wants to know what has just happened.
-    for (const violation of progress.violations) if (!shown.has(violation)) console.error(`VIOLATION: ${violation}`);
-    for (const violation of progress.violations) shown.add(violation);
-    show(lineOf(progress), progress.atMs);
+    for (const violation of sample.violations) if (!shown.has(violation)) console.error(`VIOLATION: ${violation}`);
+    for (const violation of sample.violations) shown.add(violation);
+    show(lineOf(sample), sample.atMs);
   };
   const beginMs = performance.now();
   const tell = (report: object, lines: readonly string[], complaints: readonly string[]): void => {
