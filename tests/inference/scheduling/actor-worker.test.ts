@@ -64,7 +64,7 @@ describe('with inference actors', () => {
   it('an interactive text passes the bulk that was there before it', async () => {
     const scheduling = scheduler(1);
     const ended: string[] = [];
-    const bulk = scheduling.embed({ texts: Array.from({ length: 600 }, (_, index) => tinyText(40 + (index % 40), index)), priority: 'bulk' });
+    const bulk = scheduling.embed({ texts: Array.from({ length: 300 }, (_, index) => tinyText(500, index)), priority: 'bulk' });
     void bulk.then(() => ended.push('bulk'));
     for (let index = 0; index < 5; index++) {
       const [result] = await scheduling.embed({ texts: [tinyText(9, 1_000 + index)], priority: 'interactive' });
