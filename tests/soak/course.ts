@@ -113,7 +113,7 @@ export async function lastingComplaints(complaints: () => string[] | Promise<str
 }
 
 /** The resources once nothing that is counted is above `base`, or when it has not become so in time. */
-export async function settled(base: Resources | undefined, gauge?: Gauge): Promise<Resources> {
+async function settled(base: Resources | undefined, gauge?: Gauge): Promise<Resources> {
   let resources!: Resources;
   await lastingComplaints(async () => {
     resources = await measureResources(gauge);
@@ -123,7 +123,7 @@ export async function settled(base: Resources | undefined, gauge?: Gauge): Promi
 }
 
 /** So many of the items, the first and the last among them. */
-export function evenly<Item>(items: readonly Item[], count: number): Item[] {
+function evenly<Item>(items: readonly Item[], count: number): Item[] {
   if (items.length <= count) return [...items];
   return Array.from({ length: count }, (_, index) => items[Math.round((index * (items.length - 1)) / (count - 1))]!);
 }
