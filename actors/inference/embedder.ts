@@ -217,18 +217,20 @@ async function embedWithRoom({ scheduler }: LoadedModel, request: EmbedRequest, 
   const { texts, priority, key, signal } = request;
   const endMs = systemClock.monotonicMs() + deadlineMs;
   const wanted = { texts: texts.length, ...(priority === undefined ? {} : { priority }), ...(key === undefined ? {} : { key }), ...(signal === undefined ? {} : { signal }) };
-  for (;;) {
-    const leftMs = endMs - systemClock.monotonicMs();
+  for (let leftMs = deadlineMs; leftMs > 0; leftMs = endMs - systemClock.monotonicMs()) {
     try {
-      if (leftMs > 0) await scheduler.whenRoom(wanted);
+      await scheduler.whenRoom({ ...wanted, deadlineMs: leftMs });
       return await scheduler.embed({ ...request, deadlineMs: Math.max(1, endMs - systemClock.monotonicMs()) });
     } catch (error) {
-      if (!(error instanceof SpillwayError) || (error.code !== 'embed_overloaded' && signal?.aborted !== true) || leftMs <= 0) throw error;
-      const { retryAfterMs = RETRY_MS } = error.details as { retryAfterMs?: number };
+      if (!(error instanceof SpillwayError)) throw error;
       if (signal?.aborted === true) return texts.map(() => unembedded('cancelled'));
+      if (error.code === 'embed_deadline') break;
+      if (error.code !== 'embed_overloaded') throw error;
+      const { retryAfterMs = RETRY_MS } = error.details as { retryAfterMs?: number };
       await new Promise((resolve) => setTimeout(resolve, Math.min(retryAfterMs, RETRY_MS_MAX, leftMs)));
     }
   }
+  return texts.map(() => unembedded('deadline'));
 }
 
 function embeddedOf<Output extends OutputFormat>(text: EmbeddedText, index: number, model: LoadedModel, { dimensions, output }: EmbedOptions<Output>): Embedded<Output> {

@@ -49,6 +49,7 @@ export const INFERENCE_ERRORS = {
   embed_answer_invalid: 'An actor answered with other vectors than it was asked for. It is sent again; report it if it goes on.',
   embed_closed: 'The scheduler was closed. Load the model again.',
   embed_cancelled: 'A wait for room in the queue was cancelled by its caller.',
+  embed_deadline: 'There was no room in the queue within the deadline.',
   embed_options_invalid: 'An option of a call to an embedder is not what it can be; the message names it. Correct it.',
   dimensions_invalid: 'More dimensions were asked for than the model has, or none. Ask for 1 to `details.modelDimensions`.',
   too_many_texts: 'An array has more texts than one call may have. Give an iterable, and take the results as they come.',

@@ -6,6 +6,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { SpillwayError, type Random } from '../../kernel/index.ts';
+import type { Embedded } from '../../actors/inference/embed-options.ts';
 import type { ModelHost } from '../../actors/inference/hosting/model-host.ts';
 import type { SwapReport } from '../../actors/inference/hosting/model-slot.ts';
 
@@ -138,9 +139,22 @@ export class Changes {
 
   /** An outcome, of the model that is under this name. */
   async #probe({ host, name }: Hosted): Promise<void> {
-    const [one] = await host.embedder(name).embedSettled([PROBE], { cache: false, deadlineMs: BACK_MS });
+    const [one] = await this.#embedded({ host, name });
     if (one!.status !== 'ok') throw new SpillwayError(one!.status, one!.reason!);
     if (one!.model !== this.#now.get(name)) this.violations.push(`${name} was swapped to ${this.#now.get(name)}, and a call after that had ${one!.model}`);
+  }
+
+  /** Tried again when the load was there first and left no room, as whoever is refused with a hint may. */
+  async #embedded({ host, name }: Hosted): Promise<Embedded[]> {
+    const endMs = performance.now() + BACK_MS;
+    for (;;) {
+      try {
+        return await host.embedder(name).embedSettled([PROBE], { cache: false, deadlineMs: BACK_MS });
+      } catch (error) {
+        if (!(error instanceof SpillwayError && error.code === 'embed_overloaded') || performance.now() > endMs) throw error;
+        await pause((error.details as { retryAfterMs: number }).retryAfterMs);
+      }
+    }
   }
 
   async #unloaded({ host, name }: Hosted): Promise<boolean> {

@@ -4,6 +4,7 @@
 import { SpillwayError } from '../../../kernel/index.ts';
 import { PRIORITIES, type Priority } from './embed-request.ts';
 import { LinkedList, type Linked } from './linked-list.ts';
+import type { Timers } from './timers.ts';
 
 /** In each class. */
 export const ROOM_WAITERS_MAX = 1_024;
@@ -19,6 +20,7 @@ export interface RoomWish {
   readonly priority: Priority;
   readonly key: string;
   readonly texts: number;
+  readonly deadlineMs: number;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -26,17 +28,19 @@ export class RoomWaiters {
   readonly #lines = Object.fromEntries(PRIORITIES.map((priority) => [priority, new LinkedList<RoomWaiter>()])) as Record<Priority, LinkedList<RoomWaiter>>;
   /** Texts that there is room for now. */
   readonly #room: (priority: Priority, key: string) => number;
+  readonly #timers: Timers;
 
-  constructor(room: (priority: Priority, key: string) => number) {
+  constructor(room: (priority: Priority, key: string) => number, timers: Timers) {
     this.#room = room;
+    this.#timers = timers;
   }
 
   get size(): number {
     return PRIORITIES.reduce((sum, priority) => sum + this.#lines[priority].size, 0);
   }
 
-  /** @throws SpillwayError `embed_overloaded` if too many wait, `embed_cancelled` once the signal is aborted, or what they are ended with */
-  wait({ priority, key, texts, signal }: RoomWish): Promise<void> {
+  /** @throws SpillwayError `embed_overloaded` if too many wait, `embed_cancelled` once the signal is aborted, `embed_deadline`, or what they are ended with */
+  wait({ priority, key, texts, deadlineMs, signal }: RoomWish): Promise<void> {
     const line = this.#lines[priority];
     if (signal?.aborted === true) return Promise.reject(cancelled());
     if (this.#room(priority, key) >= texts && !hasKey(line, key)) return Promise.resolve();
@@ -44,7 +48,10 @@ export class RoomWaiters {
       return Promise.reject(new SpillwayError('embed_overloaded', `${ROOM_WAITERS_MAX} callers wait for room already. Try again later.`, { details: { roomWaiters: line.size } }));
     }
     return new Promise((resolve, reject) => {
-      const unlisten = (): void => signal?.removeEventListener('abort', onAbort);
+      const unlisten = (): void => {
+        cancelDeadline();
+        signal?.removeEventListener('abort', onAbort);
+      };
       const waiter: RoomWaiter = {
         key,
         texts,
@@ -60,12 +67,14 @@ export class RoomWaiters {
         next: undefined,
         list: undefined,
       };
-      const onAbort = (): void => {
+      const leave = (error: SpillwayError): void => {
         line.remove(waiter);
-        waiter.reject(cancelled());
+        waiter.reject(error);
         // Whoever waited behind it may need less.
         this.serve();
       };
+      const onAbort = (): void => leave(cancelled());
+      const cancelDeadline = this.#timers.after(deadlineMs, () => leave(new SpillwayError('embed_deadline', `There was no room within ${deadlineMs} ms.`)));
       signal?.addEventListener('abort', onAbort, { once: true });
       line.push(waiter);
     });

@@ -48,9 +48,12 @@ export interface RoomRequest {
   readonly key?: string;
   /** Texts of the request that is to come. Default 1. */
   readonly texts?: number;
+  /** How long the caller waits. Default 120,000. */
+  readonly deadlineMs?: number;
   readonly signal?: AbortSignal;
 }
 
+const ROOM_DEADLINE_MS_DEFAULT = 120_000;
 const CACHE_BYTES_DEFAULT = 64 * 1024 * 1024;
 
 export class EmbedScheduler {
@@ -81,7 +84,7 @@ export class EmbedScheduler {
     const scale = this.#scale;
     const builder = new UnitBuilder({ ...queues, model, workers: workers.length, unitMs: complete.unitMs, scale, cost: (job) => this.#board.cost(job) });
     this.#room = new Room({ queues, limits: complete, desks: this.#desks, scale });
-    this.#roomWaiters = new RoomWaiters((priority, key) => this.#room.texts(priority, key));
+    this.#roomWaiters = new RoomWaiters((priority, key) => this.#room.texts(priority, key), timers);
     this.#dispatcher = new Dispatcher({
       board: this.#board,
       desks: this.#desks,
@@ -124,14 +127,14 @@ export class EmbedScheduler {
   /**
    * Resolves when there is room for a request, in the order of the calls of each class and key. Nothing is kept free for
    * the caller, so it sends its request in the same turn, and comes again if that is refused.
-   * @throws SpillwayError `embed_cancelled`, `embed_request_too_large`, `embed_overloaded` if too many wait already, or
-   *   what the scheduler is closed with
+   * @throws SpillwayError `embed_cancelled`, `embed_deadline`, `embed_request_too_large`, `embed_overloaded` if too many
+   *   wait already, or what the scheduler is closed with
    */
-  async whenRoom({ priority = 'normal', key = '', texts = 1, signal }: RoomRequest = {}): Promise<void> {
+  async whenRoom({ priority = 'normal', key = '', texts = 1, deadlineMs = ROOM_DEADLINE_MS_DEFAULT, signal }: RoomRequest = {}): Promise<void> {
     this.#assertOpen();
     const fault = this.#room.tooLarge({ priority, key, texts, units: 0 });
     if (fault !== undefined) throw fault;
-    await this.#roomWaiters.wait({ priority, key, texts, signal });
+    await this.#roomWaiters.wait({ priority, key, texts, deadlineMs, signal });
   }
 
   /** Milliseconds until the first text of a request of this class and key would be sent; 0 as long as no speed is known. */

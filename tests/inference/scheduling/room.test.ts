@@ -167,6 +167,23 @@ describe('waiting for room', () => {
     expect(scheduler.stats.roomWaiters).toBe(0);
   });
 
+  it('ends with its deadline, and those behind do not wait for it', async () => {
+    const simulation = new Simulation();
+    const scheduler = simulation.scheduler([new HeldWorker()], { limits: LIMITS });
+    void scheduler.embed({ texts: texts(700), priority: 'bulk' });
+    const first = scheduler.whenRoom({ texts: 200, priority: 'bulk', deadlineMs: 50 });
+    const second = scheduler.whenRoom({ texts: 50, priority: 'bulk' });
+    await simulation.advance(49);
+    expect(scheduler.stats.roomWaiters).toBe(2);
+    const refused = refusal(first);
+    await simulation.advance(2);
+    expect((await refused).code).toBe('embed_deadline');
+    await second;
+    expect(scheduler.stats.roomWaiters).toBe(0);
+    // Nothing is left of the deadline of one that was served.
+    await simulation.finish();
+  });
+
   it('is bounded', async () => {
     const scheduler = new Simulation().scheduler([new HeldWorker()], { limits: LIMITS });
     const held = refusal(scheduler.embed({ texts: texts(800), priority: 'bulk' }));
