@@ -84,6 +84,8 @@ export class Caretaker {
   readonly #host: ThreadHost | undefined;
   readonly #groups: Groups;
   readonly #deadLetterListeners = new Set<(letter: DeadLetter) => void>();
+  /** Settled when the guardian tells of them; undefined while nobody listens. */
+  #deadLettersFollowed: Promise<unknown> | undefined;
   #behaviour: Behaviour<ProtocolSpec> | undefined;
   #ending = false;
   /** Settled once the actor's `start` has come to its end, well or not. */
@@ -149,13 +151,24 @@ export class Caretaker {
 
   /** Calls the listener with each dead letter of the system that the guardian hears of. @returns takes it off */
   async onDeadLetter(listener: (letter: DeadLetter) => void): Promise<() => void> {
-    if (this.#deadLetterListeners.size === 0) await this.#guardian.ask('followDeadLetters', { follow: true }, { deadlineMs: ADMIN_MS });
-    this.#deadLetterListeners.add(listener);
-    return () => {
-      this.#deadLetterListeners.delete(listener);
-      if (this.#deadLetterListeners.size > 0 || this.runtime.isEnded) return;
-      this.runtime.tell(GUARDIAN_THREAD, 'followDeadLetters', { follow: false });
-    };
+    // Of its own, for one function may listen twice.
+    const own = (letter: DeadLetter): void => listener(letter);
+    // At first, so that whoever leaves meanwhile sees that he is not the last.
+    this.#deadLetterListeners.add(own);
+    try {
+      await (this.#deadLettersFollowed ??= this.#guardian.ask('followDeadLetters', { follow: true }, { deadlineMs: ADMIN_MS }));
+    } catch (error) {
+      this.#ignoreDeadLetters(own);
+      throw error;
+    }
+    return () => this.#ignoreDeadLetters(own);
+  }
+
+  #ignoreDeadLetters(listener: (letter: DeadLetter) => void): void {
+    this.#deadLetterListeners.delete(listener);
+    if (this.#deadLetterListeners.size > 0 || this.#deadLettersFollowed === undefined || this.runtime.isEnded) return;
+    this.#deadLettersFollowed = undefined;
+    this.runtime.tell(GUARDIAN_THREAD, 'followDeadLetters', { follow: false });
   }
 
   #onDeadLetter(letter: DeadLetter): void {

@@ -16,7 +16,10 @@ describe('the application, like an actor,', () => {
     const parent = await light.spawn({ id: 'bereaved' });
     const gone = await light.spawnOn(parent);
     const letters: DeadLetter[] = [];
-    const takeOff = await system.onDeadLetter((letter) => void letters.push(letter));
+    // Who leaves takes nothing from others, neither from who has come with him nor from who listens with the same function.
+    const listen = (letter: DeadLetter): void => void letters.push(letter);
+    const [takeOff, ...others] = await Promise.all([system.onDeadLetter(listen), system.onDeadLetter(listen), system.onDeadLetter(() => {})]);
+    for (const other of others) other();
     // What waits for an actor when it fails is lost.
     const gate = light.gate();
     gone.tell('wait', { path: gate.path });
