@@ -61,7 +61,8 @@ describe.each(PLACEMENTS)('with an actor that is %s', (placement) => {
 
   test('[S92] a scope whose deadline passes is cancelled', async () => {
     const { sender, subject } = await stage.pair(placement);
-    await sender.do('openScope', 'it', 20);
+    // Long enough for the ask to have begun within it, whatever else the machine does.
+    await sender.do('openScope', 'it', 500);
     const { outcome } = await stage.begin(sender, subject, 'busy', { scope: 'it' });
     expect(await outcome).toMatchObject({ code: 'ask_cancelled', mayHaveBeenHandled: true });
     expect(await sender.do('cancelScope', 'it')).toBe(false);
