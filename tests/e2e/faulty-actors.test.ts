@@ -64,7 +64,7 @@ describe('a run whose actors fail', () => {
     expect(undisturbed.done).toMatchObject({ files: FILES + 1, restarts: 0, masked: 1, embedded: undisturbed.rows.length });
   });
 
-  it('stores every chunk exactly once when embedders throw at random moments', { timeout: 120_000 }, async () => {
+  it('stores every chunk exactly once when embedders throw at random moments', { timeout: 300_000 }, async () => {
     console.log(`SPILLWAY_TEST_SEED=${SEED}`);
     let next = SEED;
     const result = await run({ embedder: (id, model) => faultyEmbedder('throwingInference', id, model, { seed: next++, faultRate: 0.3 }) });

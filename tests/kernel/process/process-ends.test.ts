@@ -104,7 +104,7 @@ describe('the end of an actor\'s process', () => {
 
   it.concurrent('does not come while a handler computes, and a watchdog sees whose, but at the deadline of a stop, also if it makes native calls', async () => {
     const name = 'spinning';
-    const thread = await system.start({ name, native: true, process: { silentAfterMs: 200 } });
+    const thread = await system.start({ name, native: true, process: { silentAfterMs: 2_000 } });
     const outcast = await system.outcast(name);
     const pid = await pidOf(outcast);
     outcast.tell('spin', {});
