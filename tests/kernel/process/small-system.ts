@@ -5,6 +5,9 @@ import { outcastProtocol } from './actors/outcast.ts';
 
 const module = (name: string): string => new URL(name, import.meta.url).href;
 
+/** The keeper does one thing after another, and tests that run together all start processes with it. */
+const KEEPER_DEADLINE = { deadlineMs: 60_000 } as const;
+
 export type Outcast = ActorRef<typeof outcastProtocol.spec>;
 export type End = { readonly name: string; readonly reason: string; readonly code: string; readonly message: string; readonly incarnation: number };
 
@@ -30,7 +33,7 @@ export class SmallSystem {
 
   /** @returns the thread */
   async start(spec: Partial<ThreadSpec> & { readonly name: string }, restarts = 0): Promise<number> {
-    const { thread } = await this.#keeper.ask('start', { spec: { source: OUTCAST, process: {}, ...spec }, restarts }, { deadlineMs: 30_000 });
+    const { thread } = await this.#keeper.ask('start', { spec: { source: OUTCAST, process: {}, ...spec }, restarts }, KEEPER_DEADLINE);
     return thread;
   }
 
@@ -44,22 +47,22 @@ export class SmallSystem {
   }
 
   async ends(name: string): Promise<readonly End[]> {
-    const { ends } = await this.#keeper.ask('ends', { name }, { deadlineMs: 5_000 });
+    const { ends } = await this.#keeper.ask('ends', { name }, KEEPER_DEADLINE);
     return ends;
   }
 
   async stop(name: string, deadlineMs = 2_000): Promise<boolean> {
-    const { ended } = await this.#keeper.ask('stop', { name, deadlineMs }, { deadlineMs: deadlineMs + 10_000 });
+    const { ended } = await this.#keeper.ask('stop', { name, deadlineMs }, KEEPER_DEADLINE);
     return ended;
   }
 
   async kill(name: string): Promise<boolean> {
-    const { ended } = await this.#keeper.ask('kill', { name }, { deadlineMs: 10_000 });
+    const { ended } = await this.#keeper.ask('kill', { name }, KEEPER_DEADLINE);
     return ended;
   }
 
   async close(): Promise<void> {
-    await this.#keeper.ask('stopAll', {}, { deadlineMs: 20_000 });
+    await this.#keeper.ask('stopAll', {}, KEEPER_DEADLINE);
     await this.application.close(5_000);
   }
 }
