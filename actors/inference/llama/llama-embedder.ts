@@ -1,10 +1,11 @@
 /** Embeds texts with a loaded model, one after another in the order of the queue. */
 import type { Llama, Token } from 'node-llama-cpp';
 import { TEXT_BYTES_MAX_DEFAULT, type BackendCapabilities, type BackendOptions, type EmbedControl, type EmbedResult, type EmbeddingBackend, type LoadedModel, type TextOutcome, type TruncatePolicy } from '../backend.ts';
+import { otherEvents } from '../other-events.ts';
+import { refusedUnread, truncated, untouched, unwanted } from '../text-admission.ts';
 import { normalizeInto } from '../unit-vector.ts';
 import type { LlamaContexts } from './llama-contexts.ts';
-import { refusedUnread, truncated, untouched, unwanted } from '../text-admission.ts';
-import { TextQueue, otherEvents, type Runner } from './text-queue.ts';
+import { TextQueue, type Runner } from './text-queue.ts';
 
 /** A text that is ready for its context. */
 interface PreparedText {

@@ -7,8 +7,9 @@
  */
 import type { Llama, LlamaModel, LlamaRankingContext, Token } from 'node-llama-cpp';
 import { TEXT_BYTES_MAX_DEFAULT, type BackendCapabilities, type BackendOptions, type EmbedControl, type LoadedModel, type RankResult, type RankingBackend, type TextOutcome, type TruncatePolicy } from '../backend.ts';
+import { otherEvents } from '../other-events.ts';
 import { refusedUnread, truncated, untouched, unwanted } from '../text-admission.ts';
-import { TextQueue, otherEvents } from './text-queue.ts';
+import { TextQueue } from './text-queue.ts';
 
 /** A document that is ready to be read with its query. */
 interface PreparedPair {

@@ -13,6 +13,7 @@
  * when the first text could have used them, and until they are, the one runner serves all.
  */
 import assert from 'node:assert';
+import { otherEvents } from '../other-events.ts';
 
 export type Runner = 'ordinary' | 'express';
 
@@ -132,9 +133,4 @@ export class TextQueue {
     }
     this.#busy.delete(runner);
   }
-}
-
-/** Resolves when the events that have happened meanwhile, messages of other threads among them, have been seen. */
-export function otherEvents(): Promise<void> {
-  return new Promise((resolve) => { setImmediate(resolve); });
 }

@@ -6,6 +6,7 @@
  * goes on. An urgent one thus waits for the call that runs and for no other.
  */
 import assert from 'node:assert';
+import { otherEvents } from '../other-events.ts';
 
 /** Lets other events happen, and urgent jobs pass. */
 export type HandOver = () => Promise<void>;
@@ -63,9 +64,4 @@ export class TurnQueue {
   async #serveUrgent(): Promise<void> {
     for (let job; (job = this.#urgent.shift()) !== undefined; ) await job();
   }
-}
-
-/** Resolves when the events that have happened meanwhile, messages of other threads among them, have been seen. */
-function otherEvents(): Promise<void> {
-  return new Promise((resolve) => { setImmediate(resolve); });
 }
