@@ -24,6 +24,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ensureLexicalModel } from '../actors/inference/lexical/index.ts';
 import { llamaBackend } from '../actors/inference/llama/llama-backend.ts';
+import { mulberry32 } from './models/mulberry32.ts';
 
 export interface KnownItemOptions {
   readonly print: (line: string) => void;
@@ -62,17 +63,6 @@ const FUNCTION_WORDS = new Set(
 );
 
 type Random = () => number;
-
-/** Mulberry32: numbers from 0 to 1 that a seed determines. */
-function randomFrom(seed: number): Random {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let bits = Math.imul(state ^ (state >>> 15), 1 | state);
-    bits = (bits + Math.imul(bits ^ (bits >>> 7), 61 | bits)) ^ bits;
-    return ((bits ^ (bits >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 function shuffle<T>(items: T[], random: Random): T[] {
   for (let i = items.length - 1; i > 0; i--) {
@@ -169,7 +159,7 @@ export async function run({
   const split = kind === 'chunk' ? chunksOf : paragraphsOf;
   const found: string[] = [];
   for (const folder of folders) for (const path of files(folder, extensions)) found.push(...split(readFileSync(path, 'utf8')));
-  const items = shuffle(distinct(found), randomFrom(0)).slice(0, limit);
+  const items = shuffle(distinct(found), mulberry32(0)).slice(0, limit);
 
   const cacheFolder = model === undefined ? mkdtempSync(join(tmpdir(), 'spillway-known-item-')) : undefined;
   try {
@@ -184,7 +174,7 @@ export async function run({
       print(`${name}: ${items.length} items (${kind}), ${words} words each, one misspelt; ${itemsPerSecond} items/s embedded`);
       const runs: { seed: number; r1: number; r5: number }[] = [];
       for (let seed = 1; seed <= seeds; seed++) {
-        const random = randomFrom(seed);
+        const random = mulberry32(seed);
         const queryVectors = await embed(items.map((item) => queryFor(item, words, random)));
         const { r1, r5 } = rank(queryVectors, itemVectors, dimensions);
         print(`seed ${seed}: R@1 ${r1.toFixed(3)}  R@5 ${r5.toFixed(3)}`);

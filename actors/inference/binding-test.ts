@@ -1,6 +1,6 @@
 /**
  * node-llama-cpp first loads its native binary in a process of its own, so that one that crashes does not take the
- * application along; and it does so anew in each thread, a quarter of a second for each life of a model, though what it finds
+ * application along; and it does so anew in each thread, so in each life of a model, though what it finds
  * out of a binary and a machine does not change. So it is done once, and remembered (proven-binding.ts).
  *
  * A process that was made for a model is such a process already: there the test would protect nobody, and it would take

@@ -1,6 +1,6 @@
-/** The chance that models with random weights are made of. */
+/** The chance of benches: what models with random weights are made of, and which items are asked for. */
 
-/** Tommy Ettinger's mulberry32: small, fast, and good enough for weights. */
+/** Tommy Ettinger's mulberry32: small, fast, and good enough for both. */
 export function mulberry32(seed: number): () => number {
   let state = seed;
   return () => {
