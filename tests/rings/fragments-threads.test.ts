@@ -63,14 +63,16 @@ it(`a sender that is killed ${KILLS} times in the middle of its messages leaves 
     ended.catch((error: unknown) => (failure = error));
     const until = sent.read('sent') + 1 + (mixed(SEED, life) % 20);
     const deadline = performance.now() + DEADLINE_MS;
-    // Now and then nothing is polled for a while, so that most deaths find a message half sent.
     while (sent.read('sent') < until) {
       if (failure !== undefined) throw failure;
       if (performance.now() > deadline) throw new Error(`No progress within ${DEADLINE_MS} ms. ${state()}`);
       if (consumer.poll(reassembler.onRecord, 1 + (mixed(SEED + 1, found.received) % 8)) === 0) await delay(1);
     }
+    // Every other one dies at any moment, the others when the ring is full and nobody polls it.
+    const stuck = life % 2 === 0 ? undefined : await stuckInMiddle(sent, deadline);
     await worker.terminate();
     consumer.poll(reassembler.onRecord, Infinity);
+    if (stuck !== undefined) expect(reassembler.inProgress, state()).toBe(stuck ? 1 : 0);
     inMiddle += reassembler.inProgress;
     if (life % 3 === 0) reassembler.forget(0);
   }
@@ -93,3 +95,20 @@ it(`a sender that is killed ${KILLS} times in the middle of its messages leaves 
   expect(senderDied, state()).toBeLessThanOrEqual(inMiddle);
   expect(rest, state()).toEqual({ tooLong: 0, outOfOrder: 0, abandoned: 0, evicted: 0, damaged: 0, ignored: 0 });
 });
+
+/** Waits until the ring is full for its sender. @returns whether a part of its message is in it then */
+async function stuckInMiddle(sent: SharedCounters<(typeof SENT)[number]>, deadline: number): Promise<boolean> {
+  // The first refusal may be of before, when there was room a moment later.
+  await refusedTwice(sent, deadline);
+  const inMiddle = sent.read('refusedInMiddle');
+  await refusedTwice(sent, deadline);
+  return sent.read('refusedInMiddle') > inMiddle;
+}
+
+async function refusedTwice(sent: SharedCounters<(typeof SENT)[number]>, deadline: number): Promise<void> {
+  const refused = sent.read('refused');
+  while (sent.read('refused') < refused + 2) {
+    if (performance.now() > deadline) throw new Error(`The sender was not refused within ${DEADLINE_MS} ms.`);
+    await delay(1);
+  }
+}

@@ -6,7 +6,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { BACK_PRESSURED, Fragmenter, SharedCounters, SharedMemory, SharedWords, SpscProducer } from 'atomics-ring-buffer';
 import { lengthOf, writeRecord } from './thread-records.ts';
 
-export const SENT = ['sent'] as const;
+export const SENT = ['sent', 'refused', 'refusedInMiddle'] as const;
 export const ORDERS = ['stop'] as const;
 export const BOARD_BYTES = SharedCounters.bytes(SENT) + SharedWords.bytes(ORDERS);
 export const MAX_MESSAGE_BYTES = 4000;
@@ -34,7 +34,11 @@ function send({ ring, producerBefore, board, seed, life }: SenderData): void {
   for (let sequence = 0; orders.load('stop') === 0; sequence++) {
     const length = lengthOf(seed, sequence, MAX_MESSAGE_BYTES);
     writeRecord(scratch, 0, length, seed, sequence);
-    while (fragmenter.offer(life, scratch.u8.subarray(0, length)) === BACK_PRESSURED) Atomics.wait(idle, 0, 0, RETRY_MS);
+    while (fragmenter.offer(life, scratch.u8.subarray(0, length)) === BACK_PRESSURED) {
+      if (fragmenter.pendingBytes > 0) sent.add('refusedInMiddle');
+      sent.add('refused');
+      Atomics.wait(idle, 0, 0, RETRY_MS);
+    }
     sent.add('sent');
   }
 }
