@@ -8,7 +8,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 // Where CI wants the result as JSON, to count it.
 const report = process.env['TEST_REPORT'];
 
-/** Takes minutes and hardly a core: it begins first, so that the others run beside it. */
+/** Takes minutes, and of the cores what the others leave: it begins first, so that they run beside it. */
 const LONGEST = /soak\.test\.ts$/;
 
 class LongestFirst extends BaseSequencer {
@@ -31,7 +31,8 @@ export default defineConfig({
     env: { NODE_COMPILE_CACHE: join(tmpdir(), 'spillway-compile-cache') },
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    maxWorkers: 2,
+    // Two for two cores, and one that the longest has for itself at first.
+    maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
     reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
   },

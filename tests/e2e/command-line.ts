@@ -92,10 +92,13 @@ export function spillway(args: readonly string[], options: CommandOptions = {}):
   return start(args, options).ended;
 }
 
-/** The tests' own environment, without what would steer the command. */
+/**
+ * The tests' own environment, without what would steer the command. One embedder, because the start of each takes a second of
+ * a core and most tests are about something else; where several matter, the test says so.
+ */
 export function environment(): Record<string, string> {
   const inherited = Object.entries(process.env).filter(([name]) => !/^(SPILLWAY|VITEST|NODE_OPTIONS|MODEL_ENDPOINT|HF_ENDPOINT)/.test(name));
-  return { ...(Object.fromEntries(inherited) as Record<string, string>), SPILLWAY_CACHE_DIR: CACHE_DIR };
+  return { ...(Object.fromEntries(inherited) as Record<string, string>), SPILLWAY_CACHE_DIR: CACHE_DIR, SPILLWAY_ACTORS: '1' };
 }
 
 /** The first `node` on the path that is not the repo's own. */

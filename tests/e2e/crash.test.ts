@@ -28,7 +28,7 @@ it(`loses nothing and repeats nothing when it is killed ${KILLS} times`, { timeo
   const scratch = scratchFolder();
   const [index, undisturbed] = [join(scratch, 'index'), join(scratch, 'undisturbed')];
   const model = writeTinyBert(join(scratch, 'model.gguf'));
-  const embed = (dir: string): string[] => ['embed', folder, '--index', dir, '--model', model, '--json'];
+  const embed = (dir: string): string[] => ['embed', folder, '--index', dir, '--model', model, '--actors', '2', '--json'];
   writeSampleFolder(folder, FILES);
 
   for (let round = 1, kills = 0; kills < KILLS; round++) {

@@ -30,7 +30,7 @@ describe('spillway embed', () => {
     writeSampleFolder(folder, 300);
     writeText(folder, 'notes/walrus.md', '# Walrus\n\nThe walrus telegraphs its xylophone recital.\n');
 
-    const first = doneOf(await embed(folder, index));
+    const first = doneOf(await embed(folder, index, '--actors', '2'));
     expect(first).toMatchObject({ files: 301, skipped: 0, removed: 0, masked: 0, restarts: 0 });
     expect(first['embedded']).toBe(first['chunks']);
     expect(first['chunks']).toBeGreaterThan(301);

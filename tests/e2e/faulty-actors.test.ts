@@ -15,7 +15,7 @@ import { CACHE_DIR } from './command-line.ts';
 import { indexProblems, indexRows, writeSampleFolder, writeText } from './sample-folder.ts';
 
 const SEED = Number(process.env['SPILLWAY_TEST_SEED'] ?? Date.now() % 1_000_000);
-const FILES = 150;
+const FILES = 75;
 /** Composed here, so that no secret stands in the repo. */
 const SECRET = ['ghp', 'Zq7Lm2Xv9Tc4Rw8Yb3Nd6Kf1Hs5Jg0PuEoAi'].join('_');
 
@@ -85,7 +85,7 @@ describe('a run whose actors fail', () => {
   });
 
   it('walks again when the ingestion actor fails, and counts each file once', async () => {
-    const result = await run({ ingestion: () => replaced(ingestionSpec(INGESTION), 'failingIngestion', { file: 120 }) });
+    const result = await run({ ingestion: () => replaced(ingestionSpec(INGESTION), 'failingIngestion', { file: 60 }) });
     expectUndisturbed(result);
     expect(result.done.restarts).toBe(1);
   });
