@@ -12,7 +12,7 @@ import type { BreakerSpec } from './hosting/circuit-breaker.ts';
 import type { LoadedModel, ModelInfo } from './hosting/loaded-model.ts';
 import type { ModelSource } from './hosting/model-source.ts';
 import type { ModelSlot, SwapReport } from './hosting/model-slot.ts';
-import { ProviderSession, providersOf, type Provider } from './hosting/provider-session.ts';
+import { ProviderSession, providersOf, type Provider, type Verdict } from './hosting/provider-session.ts';
 import { orderedWindow } from './ordered-window.ts';
 import { unembedded, type EmbedRequest, type EmbeddedText } from './scheduling/embed-request.ts';
 import { checkDimensions, formed, type OutputFormat, type VectorOf } from './vector-format.ts';
@@ -77,7 +77,8 @@ export class Embedder {
    * reader takes results, and tells of each text what became of it.
    * @throws SpillwayError `text_refused` naming the first text of an array that has no vector, and why
    *   (`details: { index, status }`), `embed_options_invalid`, `dimensions_invalid`, `too_many_texts`, `embed_overloaded`
-   *   (`details.retryAfterMs`), `ask_cancelled`, `actor_stopped` once it is closed, or what the last provider failed with
+   *   (`details.retryAfterMs`), `ask_cancelled`, `ask_deadline` if its model was not loaded in time, `actor_stopped` once it
+   *   is closed, or what the last provider failed with
    */
   embed<Output extends OutputFormat = 'float32'>(texts: readonly string[], options?: EmbedOptions<Output>): Promise<VectorOf[Output][]>;
   embed<Output extends OutputFormat = 'float32'>(texts: Iterable<string> | AsyncIterable<string>, options?: EmbedOptions<Output>): AsyncGenerator<Embedded<Output>, void, undefined>;
@@ -120,7 +121,7 @@ export class Embedder {
           const vector = vectors.subarray(index * dimensions, (index + 1) * dimensions);
           return embeddedOf({ ...outcome, vector, cached: false }, index, model, options);
         });
-      });
+      }, { signal });
     } finally {
       session.close();
     }
@@ -201,8 +202,7 @@ export class Embedder {
         const embedded = start === 0 ? await model.scheduler.embed({ ...request, deadlineMs: leftMs }) : await embedWithRoom(model, request, leftMs);
         return embedded.map((text, index) => embeddedOf(text, start + index, model, options));
       },
-      // What no provider can embed is not this one's failure.
-      (embedded) => embedded.some(({ status }) => status === 'failed' || status === 'not_finite' || (status === 'deadline' && signal?.aborted !== true)),
+      { signal, verdictOf: (embedded) => verdict(embedded, signal) },
     );
   }
 
@@ -231,6 +231,12 @@ async function embedWithRoom({ scheduler }: LoadedModel, request: EmbedRequest, 
     }
   }
   return texts.map(() => unembedded('deadline'));
+}
+
+/** What no provider can embed, and what its caller gave up, is not this one's failure. */
+function verdict(embedded: readonly { readonly status: string }[], signal: AbortSignal | undefined): Verdict {
+  if (embedded.some(({ status }) => status === 'failed' || status === 'not_finite')) return 'failed';
+  return signal?.aborted !== true && embedded.some(({ status }) => status === 'deadline') ? 'late' : 'served';
 }
 
 function embeddedOf<Output extends OutputFormat>(text: EmbeddedText, index: number, model: LoadedModel, { dimensions, output }: EmbedOptions<Output>): Embedded<Output> {

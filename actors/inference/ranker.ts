@@ -69,7 +69,7 @@ export class Ranker {
           }
         };
         await Promise.all(Array.from({ length: model.actors }, work));
-      });
+      }, { signal });
     } finally {
       session.close();
     }

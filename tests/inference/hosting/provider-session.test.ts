@@ -65,8 +65,8 @@ describe('a session over providers', () => {
 
   it('takes an answer that shows a failure for one, but the last one takes it as it is', async () => {
     const { session } = chain();
-    expect(await session().run(1_000, async ({ info }) => info.name, (name) => name === 'a')).toBe('b');
-    expect(await session().run(1_000, async ({ info }) => info.name, () => true)).toBe('b');
+    expect(await session().run(1_000, async ({ info }) => info.name, { verdictOf: (name) => (name === 'a' ? 'failed' : 'served') })).toBe('b');
+    expect(await session().run(1_000, async ({ info }) => info.name, { verdictOf: () => 'failed' })).toBe('b');
   });
 
   it('does not blame a provider for what the caller did', async () => {
@@ -76,6 +76,64 @@ describe('a session over providers', () => {
     }
     await expect(session().run(1_000, async () => Promise.reject(new TypeError('a defect')))).rejects.toThrow(TypeError);
     expect([providers[0]!.breaker.state, second.leased]).toEqual(['closed', 0]);
+  });
+
+  it('does not blame a provider for a request that was in a hurry, but for one that had time', async () => {
+    const { clock, session, providers } = chain();
+    const late = (deadlineMs: number): Promise<string> =>
+      session().run(
+        deadlineMs,
+        async ({ info }, grantedMs) => {
+          if (info.name === 'a') clock.advance(grantedMs);
+          return info.name;
+        },
+        { verdictOf: (name) => (name === 'a' ? 'late' : 'served') },
+      );
+    for (let request = 0; request < 5; request++) expect(await late(100)).toBe('b');
+    expect(providers[0]!.breaker.state).toBe('closed');
+    for (let request = 0; request < 2; request++) expect(await late(10_000)).toBe('b');
+    expect(providers[0]!.breaker.state).toBe('open');
+  });
+
+  it('asks a provider even when the time is over at once, so that the answer says what became of the request', async () => {
+    const clock = new ManualClock();
+    const jumping = { monotonicMs: () => (clock.advance(5), clock.monotonicMs()), wallMs: () => 0 };
+    for (const models of [[puppetModel('a')], [puppetModel('a'), puppetModel('b')]]) {
+      const session = new ProviderSession(providersOf(models.map((model) => slotOf([model])), {}, jumping), jumping);
+      const asked: string[] = [];
+      const late = async ({ info }: { info: { name: string } }, grantedMs: number): Promise<string> => {
+        asked.push(`${info.name} ${grantedMs}`);
+        return 'too late';
+      };
+      expect(await session.run(1, late, { verdictOf: () => 'late' })).toBe('too late');
+      expect(asked).toHaveLength(1);
+    }
+  });
+
+  it('waits for a model to be loaded as long as the request may take or until it is cancelled, and gives the lease back when it comes', async () => {
+    const puppet = puppetModel('a');
+    const { promise: loaded, resolve: load } = Promise.withResolvers<void>();
+    const slot = { lease: async () => (await loaded, puppet.model.lease()) };
+    const due: (() => void)[] = [];
+    const timers = { after: (_: number, run: () => void) => (due.push(run), () => {}) };
+    const open = (): ProviderSession => new ProviderSession(providersOf([slot], {}, new ManualClock()), new ManualClock(), timers);
+    const [hurried, cancelled, patient] = [open(), open(), open()];
+    const cancel = new AbortController();
+    const work = async (): Promise<string> => 'done';
+    const late = hurried.run(500, work);
+    const givenUp = cancelled.run(500, work, { signal: cancel.signal });
+    const served = patient.run(500, work);
+    due[0]!();
+    cancel.abort();
+    await expect(late).rejects.toMatchObject({ code: 'ask_deadline' });
+    await expect(givenUp).rejects.toMatchObject({ code: 'ask_cancelled' });
+    await expect(cancelled.run(500, work, { signal: cancel.signal })).rejects.toMatchObject({ code: 'ask_cancelled' });
+    for (const session of [hurried, cancelled]) session.close();
+    load();
+    expect(await served).toBe('done');
+    await expect.poll(() => puppet.leases).toBe(1);
+    patient.close();
+    await expect.poll(() => puppet.leases).toBe(0);
   });
 
   it('throws what the last one threw, and says when to come again while all rest', async () => {
