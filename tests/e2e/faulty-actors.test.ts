@@ -67,7 +67,7 @@ describe('a run whose actors fail', () => {
   it('stores every chunk exactly once when embedders throw at random moments', { timeout: 300_000 }, async () => {
     console.log(`SPILLWAY_TEST_SEED=${SEED}`);
     let next = SEED;
-    const result = await run({ embedder: (id, model) => faultyEmbedder('throwingInference', id, model, { seed: next++, faultRate: 0.3 }) });
+    const result = await run({ embedder: (id, model) => faultyEmbedder('throwingInference', id, model, { seed: next++, faultRate: 0.15 }) });
     expectUndisturbed(result);
   });
 
