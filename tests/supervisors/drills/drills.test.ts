@@ -6,7 +6,7 @@ import { blockedApplicationDrill } from '../../../supervisors/drills/time-drills
 import type { Placement } from '../../../supervisors/child-spec.ts';
 
 /** Long enough for two restarts on a busy machine. */
-const BLOCKED_MS = 2_000;
+const BLOCKED_MS = 4_000;
 const RUNS = 1;
 
 const drills = DRILLS.map((drill) => (drill.name === 'blocked-application' ? blockedApplicationDrill(BLOCKED_MS) : drill));
