@@ -12,6 +12,9 @@ export const echoProtocol = defineProtocol('echo', {
     request: { properties: { delayMs: { type: 'float64' } } },
     reply: { properties: { cancelled: { type: 'boolean' } } },
   },
+  /** Answers when it is released. A release that comes first holds for the next one. */
+  hold: { request: { properties: {} }, reply: { properties: {} } },
+  release: { lane: 'control', request: { properties: {} } },
   /** Tells `name` with a note that it has begun, waits until it is cancelled, and says so with another. */
   noteCancelled: { request: { properties: { name: { type: 'string' } } }, reply: { properties: {} } },
   /** Blocks the whole thread. */
@@ -93,6 +96,7 @@ export const echo = defineActor<typeof echoProtocol.spec, EchoArgs | undefined>(
     if (args?.startMs !== undefined) await pause(args.startMs);
     if (args?.failStartOf?.includes(context.incarnation) === true) throw new Error('told to fail in start');
     const numbers: number[] = [];
+    let gate = Promise.withResolvers<void>();
     return {
       handlers: {
         echo: ({ text }) => ({ text, incarnation: context.incarnation }),
@@ -101,6 +105,12 @@ export const echo = defineActor<typeof echoProtocol.spec, EchoArgs | undefined>(
           await pause(delayMs);
           return { cancelled: message.cancelled };
         },
+        async hold() {
+          await gate.promise;
+          gate = Promise.withResolvers();
+          return {};
+        },
+        release: () => gate.resolve(),
         async noteCancelled({ name }, message) {
           const other = await context.resolve(name, echoProtocol);
           other.tell('note', { number: 0 });

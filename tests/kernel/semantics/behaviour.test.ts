@@ -52,8 +52,7 @@ describe.each(PLACEMENTS)('of an actor that is %s', (placement) => {
     await subject.hasLogged('after once');
     await subject.do('cancelTimer', 'beat');
     const beats = (await subject.log()).length;
-    await subject.do('after', 'cancelled', 1);
-    await subject.do('cancelTimer', 'cancelled');
+    await subject.do('afterAndCancelled', 'never', 1);
     // Timers of one thread run in the order of their times.
     await subject.do('after', 'last', 5);
     await subject.hasLogged('after last');
