@@ -193,7 +193,7 @@ export function commandsOf(context: ActorContext, state: PuppetState) {
     after: (key: string, delayMs: number) => void timers.set(key, context.after(delayMs, () => record(`after ${key}`))),
     every: (key: string, intervalMs: number) => void timers.set(key, context.every(intervalMs, () => record(`every ${key}`))),
     /** Takes it back in the same turn, so that no clock decides whether it runs. */
-    afterAndCancelled: (key: string, delayMs: number) => void context.after(delayMs, () => record(`after ${key}`)).cancel(),
+    afterAndCancelled: (key: string, delayMs: number) => context.after(delayMs, () => record(`after ${key}`)).cancel(),
     failAfter: (delayMs: number) => void context.after(delayMs, () => { throw new Error('told to crash in a timer'); }),
     tryAfter: (delayMs: number): Promise<Outcome> => outcomeOf(async () => void context.after(delayMs, () => {})),
     /** Makes timers until one is refused. */
