@@ -153,8 +153,8 @@ export interface BackendOptions {
   /** In place of what the model's files say. A backend that cannot answers `pooling_unsupported`. */
   readonly pooling?: Pooling;
   /**
-   * Whether several texts may share a native call, where the backend can. Default true. Models that quantize while they
-   * compute give a text exactly the vector that it has alone only without.
+   * Whether several texts may share a native call, where the backend can. Default true, for those texts whose vectors that
+   * leaves as they are; without, they are the same to the last digit.
    */
   readonly fuse?: boolean;
   /** Texts of more UTF-8 bytes are refused before tokenizing, which is synchronous. Default 262,144. */

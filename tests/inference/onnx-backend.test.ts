@@ -7,7 +7,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EmbedControl, SpanBackend } from '../../actors/inference/backend.ts';
 import { llamaBackend } from '../../actors/inference/llama/llama-backend.ts';
 import { onnxBackend, type OnnxBackendOptions } from '../../actors/inference/onnx/onnx-backend.ts';
-import { tinyOnnx, tinyOnnxText } from '../../bench/models/onnx-minilm.ts';
+import { textOfTokens } from '../../bench/models/minilm.ts';
+import { miniLmOnnx, tinyOnnx, tinyOnnxText } from '../../bench/models/onnx-minilm.ts';
 import { cosine } from '../../actors/inference/unit-vector.ts';
 
 const UNBOUNDED: EmbedControl = { cancelled: () => false, deadlineMs: Infinity };
@@ -84,6 +85,22 @@ describe('exactness', () => {
       for (const i of texts.keys()) expect(cosine(row(onnx.vectors, i), row(other.vectors, i))).toBeGreaterThanOrEqual(0.9999);
     } finally {
       await llama.close();
+    }
+  });
+
+  it('gives texts of an int8 model the vectors they have alone, however short, and still fuses what bears it', async () => {
+    const path = miniLmOnnx({ type: 'int8' });
+    const [int8, alone] = [await onnxBackend.load(path), await onnxBackend.load(path, { fuse: false })];
+    try {
+      expect(int8.capabilities.fusedTextsMax).toBe(32);
+      const texts = Array.from({ length: 320 }, (_, i) => textOfTokens(3 + (i % 40), i));
+      const [fused, expected] = [await int8.embed(texts, UNBOUNDED), await alone.embed(texts, UNBOUNDED)];
+      const cosines = texts.map((_, i) => cosine(...([fused, expected].map(({ vectors, dimensions }) => vectors.subarray(i * dimensions, (i + 1) * dimensions)) as [Float32Array, Float32Array])));
+      for (const [i, found] of cosines.entries()) expect(found, `${fused.outcomes[i]!.tokens} tokens`).toBeGreaterThanOrEqual(0.9999);
+      // With company they are not exactly the same, so there was company.
+      expect(Math.min(...cosines)).toBeLessThan(0.999_999);
+    } finally {
+      await Promise.all([int8.close(), alone.close()]);
     }
   });
 

@@ -16,13 +16,15 @@ export interface FusionLimits {
   readonly textsMax: number;
   /** Tokens of a call, padding included. One text may have more. */
   readonly tokensMax: number;
+  /** Texts with fewer tokens are computed alone. */
+  readonly textTokensMin: number;
 }
 
 /** Measured for models of MiniLM's size, fp32 and int8: see `npm run bench -- inference`. */
-export const FUSION: FusionLimits = { textsMax: 32, tokensMax: 512 };
+export const FUSION: FusionLimits = { textsMax: 32, tokensMax: 512, textTokensMin: 1 };
 
 /** For models that must not, or need not, compute texts together. */
-export const ONE_BY_ONE: FusionLimits = { textsMax: 1, tokensMax: 1 };
+export const ONE_BY_ONE: FusionLimits = { textsMax: 1, tokensMax: 1, textTokensMin: 1 };
 
 /**
  * Where the call ends that begins with the text at `start`.
@@ -30,8 +32,9 @@ export const ONE_BY_ONE: FusionLimits = { textsMax: 1, tokensMax: 1 };
  * @param lengths in ascending order
  * @returns an index above `start`
  */
-export function callEnd(lengths: readonly number[], start: number, { textsMax, tokensMax }: FusionLimits): number {
+export function callEnd(lengths: readonly number[], start: number, { textsMax, tokensMax, textTokensMin }: FusionLimits): number {
   let end = start + 1;
+  if (lengths[start]! < textTokensMin) return end;
   for (; end < lengths.length && end - start < textsMax; end++) {
     const length = lengths[end]!;
     const count = end - start;

@@ -5,15 +5,15 @@
  * - A native call runs on the thread that makes it. It blocks the actor, so urgent texts pass between calls
  *   (turn-queue.ts), and there is nothing to overlap it with: what is done around it must be short.
  * - Unlike llama.cpp, onnxruntime computes several short texts faster together than one by one (batch-plan.ts).
- * - Models with integers inside choose their scale over all texts of a call, so a text's vector depends, a little, on
- *   its neighbours. A model that fails a trial of this with a few short texts when it is loaded computes texts one by
- *   one; one that passes may still come out a little below the trial's bound with other texts. `fuse: false` rules it out.
+ * - Models with integers inside choose their scale over all texts of a call, so the vector of a short text depends on
+ *   its neighbours. Which lengths bear company is tried when the model is loaded (fusion-trial.ts).
  * - Tokenizing took a twentieth of a short text's time with the library alone (text-tokenizer.ts).
  */
 import { SpillwayError } from '../../../kernel/index.ts';
 import { TOKENS_MAX_DEFAULT, type BackendOptions, type BackendProvider, type Pooling, type RankingBackend, type SpanBackend } from '../backend.ts';
 import { modelError } from '../gguf/parser.ts';
-import { FUSION, ONE_BY_ONE } from './batch-plan.ts';
+import { ONE_BY_ONE } from './batch-plan.ts';
+import { triedFusion, type TriedModel } from './fusion-trial.ts';
 import { checkOnnxModel, hashOnnxModel, scoreOutput, vectorOutput, type OnnxModelFiles } from './model-folder.ts';
 import { NativeSession, type NativeOutput, type TokenRow } from './native-session.ts';
 import { OnnxEmbedder } from './onnx-embedder.ts';
@@ -39,11 +39,10 @@ interface OnnxProvider extends BackendProvider {
  */
 export const onnxBackend: OnnxProvider = { id: 'onnx', load, loadRanking };
 
-/** Lengths of the texts that are tried alone and together, and how alike the vectors must be, as a cosine. */
-const PROBE_LENGTHS = [6, 9, 12, 16];
-const COSINE_MIN = 0.9999;
+/** Tokens of the text that a model is tried with first. */
+const SELF_TEST_TOKENS = 16;
 /** Numbers far apart in the vocabulary, and coprime to most sizes of it. */
-const PROBE_STEP = 7_919;
+const TOKEN_STEP = 7_919;
 
 async function load(modelPath: string, options: OnnxBackendOptions = {}): Promise<SpanBackend> {
   const files = checkOnnxModel(modelPath);
@@ -51,34 +50,36 @@ async function load(modelPath: string, options: OnnxBackendOptions = {}): Promis
   if (pooling === undefined) {
     throw modelError('pooling_unsupported', modelPath, 'does not say how token vectors become one; give the option `pooling`: mean, cls or last');
   }
-  const output = vectorOutput(files, pooling);
-  return withSession(files, output.name, options, async ({ session, tokenizer, sha256, tokensMax }) => {
-    const probes = probeRows(tokenizer, tokensMax);
-    const alone = await probe(session, probes, files);
-    const dimensions = alone[0]!.dims.at(-1)!;
-    const vectorsAlone = alone.map((result, i) => vectorOf(result, 0, probes[i]!, pooling, dimensions, files));
-    const isExact = options.fuse !== false && (await fusedVectors(session, probes, pooling, dimensions, files))?.every((vector, i) => cosine(vector, vectorsAlone[i]!) >= COSINE_MIN) === true;
-    const model = { name: files.name, sha256, dimensions, tokensMax };
-    return new OnnxEmbedder({ session, tokenizer, model, pooling, fusion: isExact ? FUSION : ONE_BY_ONE }, options);
+  return withSession(files, vectorOutput(files, pooling).name, options, async (open) => {
+    const { session, tokenizer, sha256, tokensMax } = open;
+    const text = testText(open, SELF_TEST_TOKENS);
+    const first = await computedAlone(open, text);
+    const dimensions = first.dims.at(-1)!;
+    const vectorsOf: ReadResults<Float32Array> = (output, texts) => texts.map((one, position) => vectorOf(output, position, one, pooling, dimensions, files));
+    vectorsOf(first, [text]);
+    const fusion = options.fuse === false ? ONE_BY_ONE : await triedFusion(triedModel(open, vectorsOf, (a, b) => 1 - cosine(a, b)));
+    return new OnnxEmbedder({ session, tokenizer, model: { name: files.name, sha256, dimensions, tokensMax }, pooling, fusion }, options);
   });
 }
 
 async function loadRanking(modelPath: string, options: OnnxBackendOptions = {}): Promise<RankingBackend> {
   const files = checkOnnxModel(modelPath);
-  const output = scoreOutput(files);
-  return withSession(files, output.name, options, async ({ session, tokenizer, sha256, tokensMax }) => {
-    const probes = probeRows(tokenizer, tokensMax);
-    const alone = await probe(session, probes, files);
-    if (alone.some(({ data }) => data.length !== 1)) throw modelError('model_unsupported', files.modelPath, `gives ${alone[0]!.data.length} scores for each text; expected one, how well it matches`);
-    if (alone.some(({ data }) => !Number.isFinite(data[0]))) throw selfTestFailed(files, 'its score is not finite');
-    const together = options.fuse === false ? undefined : await session.run(probes, probes.at(-1)!.ids.length).catch(() => undefined);
-    const isExact = together !== undefined && alone.every(({ data }, i) => Math.abs(sigmoid(data[0]!) - sigmoid(together.data[i] ?? NaN)) <= 1 - COSINE_MIN);
-    const model = { name: files.name, sha256, dimensions: 0, tokensMax };
-    return new OnnxRanker({ session, tokenizer, model, fusion: isExact ? FUSION : ONE_BY_ONE }, options);
+  return withSession(files, scoreOutput(files).name, options, async (open) => {
+    const { session, tokenizer, sha256, tokensMax } = open;
+    const scoresOf: ReadResults<number> = ({ data }, texts) => {
+      if (data.length !== texts.length) throw modelError('model_unsupported', files.modelPath, `gives ${data.length / texts.length} scores for each text; expected one, how well it matches`);
+      if (!data.every(Number.isFinite)) throw selfTestFailed(files, 'its score is not finite');
+      return [...data];
+    };
+    const text = testText(open, SELF_TEST_TOKENS);
+    scoresOf(await computedAlone(open, text), [text]);
+    const fusion = options.fuse === false ? ONE_BY_ONE : await triedFusion(triedModel(open, scoresOf, (a, b) => Math.abs(sigmoid(a) - sigmoid(b))));
+    return new OnnxRanker({ session, tokenizer, model: { name: files.name, sha256, dimensions: 0, tokensMax }, fusion }, options);
   });
 }
 
 interface OpenModel {
+  readonly files: OnnxModelFiles;
   readonly session: NativeSession;
   readonly tokenizer: TextTokenizer;
   readonly sha256: string;
@@ -95,36 +96,45 @@ async function withSession<T>(files: OnnxModelFiles, output: string, options: On
   const sha256 = options.sha256 ?? await hashOnnxModel(files);
   const session = await NativeSession.open(runtime, files, output);
   try {
-    return await use({ session, tokenizer, sha256, tokensMax: Math.min(files.contextLength, options.tokensMax ?? TOKENS_MAX_DEFAULT) });
+    return await use({ files, session, tokenizer, sha256, tokensMax: Math.min(files.contextLength, options.tokensMax ?? TOKENS_MAX_DEFAULT) });
   } catch (cause) {
     await session.close();
     throw cause;
   }
 }
 
-/** Texts of tokens from all over the vocabulary, in ascending order of length. */
-function probeRows({ frame: { before, after }, vocabularySize }: TextTokenizer, tokensMax: number): TokenRow[] {
-  return PROBE_LENGTHS.map((length, row) => {
-    const own = Math.max(1, Math.min(length, tokensMax) - before.length - after.length);
-    return { ids: [...before, ...Array.from({ length: own }, (_, i) => ((row * length + i + 1) * PROBE_STEP) % vocabularySize), ...after] };
-  });
+/** A text of tokens from all over the vocabulary; of fewer where the model takes no more. */
+function testText({ tokenizer: { frame: { before, after }, vocabularySize }, tokensMax }: OpenModel, length: number, variant = 0): TokenRow {
+  const own = Math.max(1, Math.min(length, tokensMax) - before.length - after.length);
+  return { ids: [...before, ...Array.from({ length: own }, (_, i) => ((variant * length + i + 1) * TOKEN_STEP) % vocabularySize), ...after] };
 }
 
-async function probe(session: NativeSession, rows: readonly TokenRow[], files: OnnxModelFiles): Promise<NativeOutput[]> {
-  const outputs: NativeOutput[] = [];
+/** What an output says of each text of its call. @throws SpillwayError when it is not what it should be */
+type ReadResults<Result> = (output: NativeOutput, texts: readonly TokenRow[]) => Result[];
+
+function triedModel<Result>(open: OpenModel, read: ReadResults<Result>, distance: TriedModel<Result>['distance']): TriedModel<Result> {
+  return {
+    text: (length, variant) => testText(open, length, variant),
+    alone: async (text) => read(await computedAlone(open, text), [text])[0]!,
+    async together(texts) {
+      try {
+        const output = await open.session.run(texts, Math.max(...texts.map(({ ids }) => ids.length)));
+        return output.dims[0] === texts.length ? read(output, texts) : undefined;
+      } catch {
+        return undefined;
+      }
+    },
+    distance,
+  };
+}
+
+/** @throws SpillwayError `backend_self_test_failed` */
+async function computedAlone({ files, session }: OpenModel, text: TokenRow): Promise<NativeOutput> {
   try {
-    for (const row of rows) outputs.push(await session.run([row], row.ids.length));
+    return await session.run([text], text.ids.length);
   } catch (cause) {
     throw selfTestFailed(files, `onnxruntime could not run it (${(cause as Error).message})`, cause);
   }
-  return outputs;
-}
-
-/** `undefined` when the model takes one text at a time only. */
-async function fusedVectors(session: NativeSession, rows: readonly TokenRow[], pooling: Pooling | 'sentence', dimensions: number, files: OnnxModelFiles): Promise<Float32Array[] | undefined> {
-  const together = await session.run(rows, rows.at(-1)!.ids.length).catch(() => undefined);
-  if (together === undefined || together.dims[0] !== rows.length) return undefined;
-  return rows.map((row, position) => vectorOf(together, position, row, pooling, dimensions, files));
 }
 
 function vectorOf(output: NativeOutput, position: number, { ids }: TokenRow, pooling: Pooling | 'sentence', dimensions: number, files: OnnxModelFiles): Float32Array {
