@@ -111,10 +111,11 @@ export class ProviderSession {
 
   /** The model goes on loading for whoever waits longer. */
   #modelWithin(provider: Provider, deadlineMs: number, signal: AbortSignal | undefined): Promise<LoadedModel> {
-    if (signal?.aborted === true) return Promise.reject(cancelled());
     return new Promise((resolve, reject) => {
       const onAbort = (): void => end(() => reject(cancelled()));
-      const cancelDeadline = this.#timers.after(deadlineMs, () => end(() => reject(new SpillwayError('ask_deadline', `The model was not loaded within ${Math.round(deadlineMs)} ms.`))));
+      const onDeadline = (): void => end(() => reject(new SpillwayError('ask_deadline', `The model was not loaded within ${Math.round(deadlineMs)} ms.`)));
+      // A model that is there is asked even then: its answer says of each text that it was cancelled.
+      const cancelDeadline = signal?.aborted === true ? this.#timers.after(0, onAbort) : this.#timers.after(deadlineMs, onDeadline);
       const end = (settle: () => void): void => {
         cancelDeadline();
         signal?.removeEventListener('abort', onAbort);

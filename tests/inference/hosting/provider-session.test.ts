@@ -127,13 +127,19 @@ describe('a session over providers', () => {
     cancel.abort();
     await expect(late).rejects.toMatchObject({ code: 'ask_deadline' });
     await expect(givenUp).rejects.toMatchObject({ code: 'ask_cancelled' });
-    await expect(cancelled.run(500, work, { signal: cancel.signal })).rejects.toMatchObject({ code: 'ask_cancelled' });
+    const cancelledBefore = cancelled.run(500, work, { signal: cancel.signal });
+    due.at(-1)!();
+    await expect(cancelledBefore).rejects.toMatchObject({ code: 'ask_cancelled' });
     for (const session of [hurried, cancelled]) session.close();
     load();
     expect(await served).toBe('done');
     await expect.poll(() => puppet.leases).toBe(1);
     patient.close();
     await expect.poll(() => puppet.leases).toBe(0);
+  });
+
+  it('asks a model that is there even for a request that was cancelled before, so that the answer says so of each text', async () => {
+    expect(await chain().session().run(1_000, async ({ info }) => info.name, { signal: AbortSignal.abort() })).toBe('a');
   });
 
   it('throws what the last one threw, and says when to come again while all rest', async () => {
