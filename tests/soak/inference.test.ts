@@ -4,7 +4,7 @@ import type { InferenceSoakReport } from './inference.ts';
 import { soakedFor } from './soak-process.ts';
 
 /** `SOAK_SECONDS` says otherwise. */
-const seconds = Number(process.env['SOAK_SECONDS'] ?? 25);
+const seconds = Number(process.env['SOAK_SECONDS'] ?? 15);
 /** A change of models, a quiet moment, the start and the end may take their time on a machine that has much else to do. */
 const LIMIT_MS = seconds * 2_000 + 300_000;
 

@@ -20,8 +20,8 @@ describe('restarts', () => {
   it.each([
     ['inline', 5_000],
     ['pool', 2_000],
-    ['thread', 100],
-    ['process', 20],
+    ['thread', 60],
+    ['process', 12],
   ] as const)('of an actor placed %s leave nothing behind, %i times', async (placement, count) => {
     const { exitCode, stdout, stderr } = await run('restarts', '--placement', placement, '--count', String(count), '--json');
     expect(stdout, stderr.slice(-4_000)).not.toBe('');
